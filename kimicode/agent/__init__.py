@@ -1,0 +1,1 @@
+"""The agent: loop, context, guard, budgets, project instructions."""

@@ -1,0 +1,1 @@
+"""Edits to files: matching, and atomic, encoding-true writing."""

@@ -1,0 +1,141 @@
+"""Everything that happens in a run, as frozen events with one versioned JSON form.
+
+The agent produces events; the log, the headless writers, the line mode, the full-screen UI and `replay` consume them.
+An event's JSON is one object on one line: `{"v": 1, "type": "text_delta", …}`. Fields are only ever added; a reader ignores
+those it does not know. What this module does not do: keep, order or show events.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kimicode.messages import Assistant, Message, ToolCall, ToolResult, Usage
+
+VERSION = 1
+
+RunStatus: TypeAlias = Literal["done", "failed", "contract", "unavailable", "temporary", "refused", "budget", "interrupted"]
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="type"):
+    """Common form of all events."""
+
+
+class SessionStarted(_Event, frozen=True, tag="session_started"):
+    """A session begins or goes on. `tools` names what the model may call; `resumed` is true when the log already had turns."""
+
+    session_id: str
+    workspace: str
+    model: str
+    endpoint: str
+    permission: str
+    tools: tuple[str, ...]
+    resumed: bool = False
+    started_at: str = ""
+
+
+class MessageAdded(_Event, frozen=True, tag="message_added"):
+    """A message other than a model's answer or a tool's result enters the context: system, user, note."""
+
+    message: Message
+
+
+class StepStarted(_Event, frozen=True, tag="step_started"):
+    """A request to the model is about to be sent. `step` counts from 1 over the session."""
+
+    step: int
+
+
+class ThinkingDelta(_Event, frozen=True, tag="thinking_delta"):
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+class TextDelta(_Event, frozen=True, tag="text_delta"):
+    """A piece of the model's answer."""
+
+    text: str
+
+
+class AnswerReset(_Event, frozen=True, tag="answer_reset"):
+    """What was streamed since `StepStarted` is void: the stream was cut and is asked for again."""
+
+    reason: str
+
+
+class StepFinished(_Event, frozen=True, tag="step_finished"):
+    """A whole answer arrived and is part of the context. `cost_usd` is None where the endpoint has no known price."""
+
+    step: int
+    answer: Assistant
+    usage: Usage
+    finish_reason: str
+    seconds: float
+    cost_usd: float | None = None
+
+
+class ToolCallReady(_Event, frozen=True, tag="tool_call_ready"):
+    """A complete call is about to run."""
+
+    call: ToolCall
+
+
+class ToolFinished(_Event, frozen=True, tag="tool_finished"):
+    """The one result of one call; part of the context."""
+
+    result: ToolResult
+    seconds: float
+
+
+class Notice(_Event, frozen=True, tag="notice"):
+    """Something a person should know that is not part of the conversation: a retry, a reminder, a reduced mode."""
+
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+
+
+class RunFinished(_Event, frozen=True, tag="run_finished"):
+    """The run of one user prompt ended. `text` is the final answer or what there is of it; `error` says why it is not `done`;
+    `data` is the answer as JSON where a schema was asked for."""
+
+    status: RunStatus
+    exit_code: int
+    text: str
+    steps: int
+    usage: Usage
+    seconds: float
+    cost_usd: float | None = None
+    error: str = ""
+    data: object = None
+
+
+Event: TypeAlias = (
+    SessionStarted
+    | MessageAdded
+    | StepStarted
+    | ThinkingDelta
+    | TextDelta
+    | AnswerReset
+    | StepFinished
+    | ToolCallReady
+    | ToolFinished
+    | Notice
+    | RunFinished
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_PREFIX = b'{"v":%d,' % VERSION
+
+
+def encode_event(event: Event) -> bytes:
+    """The event as one line of JSON, without the newline. It never contains a raw newline."""
+    return _PREFIX + _encoder.encode(event)[1:]
+
+
+def decode_event(line: bytes) -> Event:
+    """The event in one line of JSON.
+
+    Raises `msgspec.DecodeError` for what is not JSON and `msgspec.ValidationError` for what is not an event.
+    """
+    return _decoder.decode(line)

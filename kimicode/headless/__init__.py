@@ -1,0 +1,1 @@
+"""A run without a terminal: the runner and its writers."""

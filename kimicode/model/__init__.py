@@ -1,0 +1,1 @@
+"""Models: the client protocol, the OpenAI-compatible client, the endpoint catalogue, fakes."""

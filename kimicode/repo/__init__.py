@@ -1,0 +1,1 @@
+"""What kimicode knows of a repository: git and ignore rules."""

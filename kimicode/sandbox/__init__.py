@@ -1,0 +1,1 @@
+"""What effects are allowed, and running commands."""

@@ -1,0 +1,59 @@
+"""What tools may touch: a pure decision over a permission, a workspace and a real path.
+
+File tools ask here before they open anything. Paths are judged after symbolic links are resolved, so a link in the
+workspace that leads out of it is refused. What this module does not do: contain a process (see the notice that `app` gives
+until the OS sandbox exists) or ask a person.
+"""
+
+import enum
+from pathlib import Path
+
+import msgspec
+
+from kimicode.errors import RefusedError
+
+
+class Permission(enum.Enum):
+    """How far tools may go: look only; change the workspace and run commands; anything the user may do."""
+
+    READ_ONLY = "read-only"
+    WORKSPACE = "workspace"
+    FULL = "full"
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A permission applied to one workspace. `also_readable` are folders outside it that may be read (large tool results)."""
+
+    permission: Permission
+    workspace: Path
+    also_readable: tuple[Path, ...] = ()
+
+    def readable(self, path: str) -> Path:
+        """The real path of `path` (relative to the workspace), or `RefusedError`."""
+        real = (self.workspace / path).resolve()
+        if self.permission is Permission.FULL or _inside(real, (self.workspace.resolve(), *self.also_readable)):
+            return real
+        raise RefusedError(f"{path}: outside the workspace {self.workspace}", hint="Use a path inside the workspace, or --permission full.")
+
+    def writable(self, path: str) -> Path:
+        """The real path of `path` for writing, or `RefusedError`. `.git` is never writable except with full permission."""
+        if self.permission is Permission.READ_ONLY:
+            raise RefusedError(f"{path}: writing is off (--permission read-only)", hint="Run with --permission workspace to allow edits.")
+        real = (self.workspace / path).resolve()
+        if self.permission is Permission.FULL:
+            return real
+        root = self.workspace.resolve()
+        if not _inside(real, (root,)):
+            raise RefusedError(f"{path}: outside the workspace {self.workspace}", hint="Use a path inside the workspace, or --permission full.")
+        if ".git" in real.relative_to(root).parts:
+            raise RefusedError(f"{path}: git's own files are protected", hint="Use git commands through the shell tool, or --permission full.")
+        return real
+
+    def check_command(self, command: str) -> None:
+        """`RefusedError` where commands may not run."""
+        if self.permission is Permission.READ_ONLY:
+            raise RefusedError(f"shell: commands are off (--permission read-only): {command[:80]}", hint="Run with --permission workspace to allow commands.")
+
+
+def _inside(path: Path, roots: tuple[Path, ...]) -> bool:
+    return any(path == root or root in path.parents for root in roots)

@@ -1,0 +1,1 @@
+"""Sessions: the event log, the store, replay and export."""

@@ -1,0 +1,1 @@
+"""Agent tools, one file each, and their registry."""

@@ -1,0 +1,58 @@
+"""What a tool is: a specification, the paths a call would touch, and a function.
+
+A tool's `run` returns text for the model or raises `ToolError` / `RefusedError`; it never prints and never asks.
+`accesses` is declared before `run` so that calls which do not conflict can run side by side.
+What this module does not do: look tools up (`registry`) or schedule calls (`agent.schedule`).
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from kimicode.messages import JsonObject, ToolSpec
+from kimicode.sandbox.policy import Policy
+
+
+class Accesses(msgspec.Struct, frozen=True):
+    """The absolute paths a call reads and writes. `everything` means it can't say (a shell command) and conflicts with all."""
+
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+    everything: bool = False
+
+    def conflicts(self, other: "Accesses") -> bool:
+        """True when the two must not run at the same time: one writes what the other reads or writes, or a folder of it."""
+        if self.everything or other.everything:
+            return True
+        ours, theirs = self.writes, other.writes
+        return _overlap(ours, theirs + other.reads) or _overlap(theirs, self.reads)
+
+
+class ToolContext(msgspec.Struct, frozen=True):
+    """What a call may use. `scratch` is a folder outside the workspace for results too large for the context."""
+
+    workspace: Path
+    policy: Policy
+    scratch: Path
+
+
+class Tool(Protocol):
+    """One tool. `args` have already been validated against `spec.parameters`."""
+
+    @property
+    def spec(self) -> ToolSpec:
+        """Name, description and argument schema, as the model sees them; constant."""
+        ...
+
+    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
+        """What the call would touch. Pure; never raises."""
+        ...
+
+    async def run(self, args: JsonObject, context: ToolContext) -> str:
+        """Do it and return the text for the model. Raises `ToolError` or `RefusedError`; cancellation leaves nothing behind."""
+        ...
+
+
+def _overlap(left: tuple[Path, ...], right: tuple[Path, ...]) -> bool:
+    return any(a == b or a in b.parents or b in a.parents for a in left for b in right)
