@@ -13,7 +13,7 @@ from engine.tokenizer import Tokenizer
 
 Rows = Callable[[str], list[dict[str, object]]]
 
-CONTROL_NAMES = [
+CONTROL_NAMES = (
     "[BOS]",
     "[EOS]",
     "[PAD]",
@@ -34,7 +34,7 @@ CONTROL_NAMES = [
     "<|media_content|>",
     "<|media_end|>",
     "<|media_pad|>",
-]
+)
 
 
 @functools.cache
