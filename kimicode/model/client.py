@@ -36,25 +36,25 @@ class ModelRequest(msgspec.Struct, frozen=True):
     session_id: str = ""
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, tag="text"):
     """A piece of the answer."""
 
     text: str
 
 
-class Reasoning(msgspec.Struct, frozen=True):
+class Reasoning(msgspec.Struct, frozen=True, tag="reasoning"):
     """A piece of the thinking."""
 
     text: str
 
 
-class Restarted(msgspec.Struct, frozen=True):
+class Restarted(msgspec.Struct, frozen=True, tag="restarted"):
     """What came before this delta in this stream is void: the request is being sent again, for this reason."""
 
     reason: str
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The whole answer. `finish_reason` is `stop`, `length` or `tool_calls`."""
 
     message: Assistant
