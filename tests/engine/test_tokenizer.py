@@ -139,11 +139,8 @@ def _write(path: Path, tokens: list[str], types: list[int], model: str = "gpt2")
 
 def _tokens() -> tuple[list[str], list[int]]:
     texts = [bytes_to_alphabet(bytes([byte])) for byte in range(256)] + [bytes_to_alphabet(b" \n")]
-    return [*texts, "<think>", "<user>", "[PAD259]"], [TokenType.NORMAL] * 257 + [
-        TokenType.CONTROL,
-        TokenType.USER_DEFINED,
-        TokenType.UNUSED,
-    ]
+    types = [1] * len(texts)  # NORMAL
+    return [*texts, "<think>", "<user>", "[PAD259]"], [*types, int(TokenType.CONTROL), int(TokenType.USER_DEFINED), int(TokenType.UNUSED)]
 
 
 def test_a_gguf_gives_its_vocabulary(tmp_path: Path) -> None:
