@@ -17,6 +17,8 @@ from typing import Final
 import tiktoken
 from gguf import GGUFReader
 
+from engine.errors import ModelFileError
+
 SPLIT_PATTERN: Final = "|".join(
     (
         r"[\p{Han}]+",
@@ -40,7 +42,7 @@ MAX_RUN_CHARS: Final = 25_000
 _RUN: Final = re.compile(r"\s+|\S+")
 
 
-class VocabularyError(ValueError):
+class VocabularyError(ModelFileError, ValueError):
     """A vocabulary that can't be used, or a token it doesn't have; the message says which and where."""
 
 
