@@ -1,8 +1,8 @@
 """What tools may touch: a pure decision over a permission, a workspace and a real path.
 
-File tools ask here before they open anything. Paths are judged after symbolic links are resolved, so a link in the
-workspace that leads out of it is refused. What this module does not do: contain a process (see the notice that `app` gives
-until the OS sandbox exists) or ask a person.
+File tools ask here before they open anything, and open the path they get back. Paths are judged after symbolic links are
+resolved, so a link in the workspace that leads out of it is refused. What this module does not do: contain a process (see the
+notice that `app` gives until the OS sandbox exists), follow hard links, or ask a person.
 """
 
 import enum
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from kimicode.errors import RefusedError
+from kimicode.errors import RefusedError, ToolError
 
 
 class Permission(enum.Enum):
@@ -29,30 +29,44 @@ class Policy(msgspec.Struct, frozen=True):
     also_readable: tuple[Path, ...] = ()
 
     def readable(self, path: str) -> Path:
-        """The real path of `path` (relative to the workspace), or `RefusedError`."""
-        real = (self.workspace / path).resolve()
-        if self.permission is Permission.FULL or _inside(real, (self.workspace.resolve(), *self.also_readable)):
+        """The real path of `path` (relative to the workspace), or `RefusedError`; `ToolError` for what can't be a path."""
+        real = self._real(path)
+        roots = (self.workspace.resolve(), *(folder.resolve() for folder in self.also_readable))
+        if self.permission is Permission.FULL or _inside(real, roots):
             return real
-        raise RefusedError(f"{path}: outside the workspace {self.workspace}", hint="Use a path inside the workspace, or --permission full.")
+        raise self._outside(path)
 
     def writable(self, path: str) -> Path:
         """The real path of `path` for writing, or `RefusedError`. `.git` is never writable except with full permission."""
         if self.permission is Permission.READ_ONLY:
             raise RefusedError(f"{path}: writing is off (--permission read-only)", hint="Run with --permission workspace to allow edits.")
-        real = (self.workspace / path).resolve()
+        real = self._real(path)
         if self.permission is Permission.FULL:
             return real
         root = self.workspace.resolve()
         if not _inside(real, (root,)):
-            raise RefusedError(f"{path}: outside the workspace {self.workspace}", hint="Use a path inside the workspace, or --permission full.")
-        if ".git" in real.relative_to(root).parts:
-            raise RefusedError(f"{path}: git's own files are protected", hint="Use git commands through the shell tool, or --permission full.")
+            raise self._outside(path)
+        # Case-insensitive file systems reach git's folder under `.GIT` too.
+        if any(part.lower() == ".git" for part in real.relative_to(root).parts):
+            hint = "Use git commands through the shell tool, or --permission full."
+            raise RefusedError(f"{path}: git's own files are protected", hint=hint)
         return real
 
     def check_command(self, command: str) -> None:
         """`RefusedError` where commands may not run."""
         if self.permission is Permission.READ_ONLY:
-            raise RefusedError(f"shell: commands are off (--permission read-only): {command[:80]}", hint="Run with --permission workspace to allow commands.")
+            hint = "Run with --permission workspace to allow commands."
+            raise RefusedError(f"shell: commands are off (--permission read-only): {command[:80]}", hint=hint)
+
+    def _real(self, path: str) -> Path:
+        try:
+            return (self.workspace / path).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ToolError(f"{path[:200]!r}: not a usable path ({error})") from error
+
+    def _outside(self, path: str) -> RefusedError:
+        hint = "Use a path inside the workspace, or --permission full."
+        return RefusedError(f"{path}: outside the workspace {self.workspace}", hint=hint)
 
 
 def _inside(path: Path, roots: tuple[Path, ...]) -> bool:

@@ -1,0 +1,49 @@
+"""`glob {pattern, path?}`: the files that fit a pattern, one path a line, sorted.
+
+Ignored files are left out. What this tool does not do: list folders.
+"""
+
+from pathlib import Path
+from typing import Final, cast
+
+import msgspec
+
+from kimicode.errors import ToolError
+from kimicode.messages import JsonObject, ToolSpec
+from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.globs import matcher
+from kimicode.tools.paths import accessed, require_exists, shown
+from kimicode.tools.ripgrep import ripgrep
+
+NAME: Final = "glob"
+LIMIT: Final = 500
+PROPERTIES: Final[dict[str, JsonObject]] = {"pattern": {"type": "string"}, "path": {"type": "string"}}
+REQUIRED: Final = ("pattern",)
+
+
+class Glob(msgspec.Struct, frozen=True):
+    """The tool."""
+
+    spec: ToolSpec
+
+    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
+        """It reads its path, or the workspace."""
+        return Accesses(reads=accessed(args, context))
+
+    async def run(self, args: JsonObject, context: ToolContext) -> str:
+        """List, and say so where there are none or too many."""
+        pattern, name = cast(str, args["pattern"]), cast(str, args.get("path", "."))
+        folder = context.policy.readable(name)
+        require_exists(folder, name)
+        if not folder.is_dir():
+            raise ToolError(f"{name} is a file. Send the folder to look in, or use read.")
+        fits = matcher(pattern)
+
+        def keep(line: str) -> str | None:
+            return shown(Path(line), context) if fits(line.removeprefix(f"{folder}/")) else None
+
+        found = await ripgrep(["--files", "--", str(folder)], context.workspace, LIMIT, keep)
+        if found.lines:
+            more = [f"[the first {LIMIT} files; there are more: narrow the pattern or send a path]"] if found.cut else []
+            return "\n".join([*found.lines, *more])
+        return f"No files fit {pattern!r} in {name}."

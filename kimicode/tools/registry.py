@@ -1,0 +1,98 @@
+"""The tools a model is offered, and the one place where a call becomes a result.
+
+Whatever a model sends, it gets exactly one `ToolResult`: `Error: …` or `Refused: …` says what to do instead. Only cancellation passes
+through. What this module does not do: schedule calls or ask a person.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from kimicode.errors import KimicodeError, RefusedError, ToolError
+from kimicode.messages import JsonObject, ToolCall, ToolResult, ToolSpec
+from kimicode.tools import edit, glob, grep, read, shell, todo, write
+from kimicode.tools.arguments import parse_arguments
+from kimicode.tools.base import Accesses, Tool, ToolContext
+from kimicode.tools.overflow import bounded
+from kimicode.tools.spec import full_spec, lean_spec
+
+_FULL: Final = ("read", "write", "edit", "grep", "glob", "shell", "todo")
+_LEAN: Final = ("read", "edit", "shell")
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    make: Callable[[ToolSpec], Tool]
+    properties: Mapping[str, JsonObject]
+    required: tuple[str, ...]
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    read.NAME: _Kind(read.Read, read.PROPERTIES, read.REQUIRED),
+    write.NAME: _Kind(write.Write, write.PROPERTIES, write.REQUIRED),
+    edit.NAME: _Kind(edit.Edit, edit.PROPERTIES, edit.REQUIRED),
+    grep.NAME: _Kind(grep.Grep, grep.PROPERTIES, grep.REQUIRED),
+    glob.NAME: _Kind(glob.Glob, glob.PROPERTIES, glob.REQUIRED),
+    shell.NAME: _Kind(shell.Shell, shell.PROPERTIES, shell.REQUIRED),
+    todo.NAME: _Kind(todo.Todo, todo.PROPERTIES, todo.REQUIRED),
+}
+
+
+def default_tools(profile: str = "default") -> tuple[Tool, ...]:
+    """The tools for a model's profile, in an order that never changes: `lean` for small local models, everything for all others."""
+    lean = profile == "lean"
+    specify = lean_spec if lean else full_spec
+    kinds = ((name, _KINDS[name]) for name in (_LEAN if lean else _FULL))
+    return tuple(kind.make(specify(name, kind.properties, kind.required)) for name, kind in kinds)
+
+
+class Toolbox:
+    """Some tools and what their calls may use."""
+
+    def __init__(self, tools: tuple[Tool, ...], context: ToolContext) -> None:
+        self._tools = {tool.spec.name: tool for tool in tools}
+        self._context = context
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """What a model is told, in order; constant."""
+        return tuple(tool.spec for tool in self._tools.values())
+
+    def accesses(self, call: ToolCall) -> Accesses:
+        """The paths the call would touch; none where it will fail before it touches any. Never raises."""
+        try:
+            tool = self._find(call.name)
+            return tool.accesses(parse_arguments(tool.spec, call.arguments), self._context)
+        except ToolError:
+            return Accesses()
+
+    async def run(self, call: ToolCall) -> ToolResult:
+        """Run one call. Never raises but when cancelled."""
+        try:
+            content, ok = await self.execute(call), True
+        except RefusedError as error:
+            content, ok = f"Refused: {_in_words(error)}", False
+        except KimicodeError as error:
+            content, ok = f"Error: {_in_words(error)}", False
+        except OSError as error:
+            content, ok = f"Error: {call.name}: {error}", False
+        except Exception as error:  # noqa: BLE001 - the boundary: a fault in a tool is reported to the model, not the end of the run
+            content, ok = f"Error: {call.name} failed in an unexpected way ({type(error).__name__}: {error}). Try another way.", False
+        # No tool may break the conversation's encoding or size, whatever file names it met.
+        content = bounded(content.encode("utf-8", "replace").decode("utf-8"), self._context.scratch, call.name)
+        return ToolResult(call.id, call.name, content, ok)
+
+    async def execute(self, call: ToolCall) -> str:
+        """The call's answer, of any size. Raises `ArgumentsError`, `ToolError`, `RefusedError`, or `OSError`."""
+        tool = self._find(call.name)
+        return await tool.run(parse_arguments(tool.spec, call.arguments), self._context)
+
+    def _find(self, name: str) -> Tool:
+        try:
+            return self._tools[name]
+        except KeyError:
+            raise ToolError(f"there is no tool {name[:60]!r}. The tools are: {', '.join(self._tools)}.") from None
+
+
+def _in_words(error: KimicodeError) -> str:
+    return f"{error.message} {error.hint}".rstrip()

@@ -1,0 +1,90 @@
+"""ripgrep as a subprocess: found, started without the user's configuration, read line by line, and stopped when enough is known.
+
+Ignore files count (`.gitignore`, `.ignore`) whether or not the folder is a repository; hidden files are looked at, `.git` is not;
+symbolic links are not followed. What this module does not do: decide what may be searched, or word a result.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kimicode.errors import ToolError
+
+TIMEOUT_S: Final = 60
+_COMMON: Final = ("--no-config", "--hidden", "--glob=!.git", "--no-require-git", "--color=never", "--sort=path")
+_ERROR_CHARS: Final = 2000
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The lines that were kept. `cut` says that there are more; `error` is what ripgrep complained about, if it did."""
+
+    lines: tuple[str, ...]
+    cut: bool = False
+    error: str = ""
+
+
+def locate(folders: Sequence[Path], path: str | None) -> Path:
+    """The `rg` of the first of `folders` that has one, else that of the search path `path`. Raises `ToolError`."""
+    for folder in folders:
+        if os.access(folder / "rg", os.X_OK):
+            return folder / "rg"
+    if on_path := shutil.which("rg", path=path):
+        return Path(on_path)
+    raise ToolError("ripgrep (rg) is not installed: neither beside Python nor on PATH. Install the package `ripgrep`, or use the shell.")
+
+
+async def ripgrep(arguments: Sequence[str], cwd: Path, limit: int, keep: Callable[[str], str | None]) -> Found:
+    """Run `rg` in `cwd`; `keep` turns a line of its output into one to return, or None. Stops after `limit` kept lines and one more.
+
+    Raises `ToolError` where there is no `rg` or it takes too long. Cancelling ends the process.
+    """
+    rg = locate((Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))), os.environ.get("PATH"))
+    process = await asyncio.create_subprocess_exec(
+        rg,
+        *_COMMON,
+        *arguments,
+        cwd=cwd,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            # Both pipes are read at once: a full one would stop rg.
+            lines, errors = await asyncio.gather(_take(process, limit, keep), _complaint(process))
+    except TimeoutError as error:
+        raise ToolError(f"the search took longer than {TIMEOUT_S} s and was stopped. Name a smaller folder.") from error
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    return Found(tuple(lines[:limit]), len(lines) > limit, errors)
+
+
+async def _take(process: asyncio.subprocess.Process, limit: int, keep: Callable[[str], str | None]) -> list[str]:
+    assert process.stdout is not None
+    taken: list[str] = []
+    async for raw in process.stdout:
+        line = keep(raw.decode("utf-8", "replace").rstrip("\r\n"))
+        if line is not None:
+            taken.append(line)
+        if len(taken) > limit:
+            process.kill()
+            break
+    return taken
+
+
+async def _complaint(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    text = await process.stderr.read(_ERROR_CHARS)
+    while await process.stderr.read(_ERROR_CHARS):
+        pass
+    return text.decode("utf-8", "replace").strip()

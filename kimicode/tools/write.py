@@ -1,0 +1,36 @@
+"""`write {path, content}`: make a file or replace all of it, with missing folders, atomically.
+
+The content is written as it is, newlines included. What this tool does not do: append.
+"""
+
+from typing import Final, cast
+
+import msgspec
+
+from kimicode.edit.files import TextFile, write_text
+from kimicode.messages import JsonObject, ToolSpec
+from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.paths import accessed, refuse_folder
+
+NAME: Final = "write"
+PROPERTIES: Final[dict[str, JsonObject]] = {"path": {"type": "string"}, "content": {"type": "string"}}
+REQUIRED: Final = ("path", "content")
+
+
+class Write(msgspec.Struct, frozen=True):
+    """The tool."""
+
+    spec: ToolSpec
+
+    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
+        """It writes its path."""
+        return Accesses(writes=accessed(args, context))
+
+    async def run(self, args: JsonObject, context: ToolContext) -> str:
+        """Write, and say how many lines."""
+        name, content = cast(str, args["path"]), cast(str, args["content"])
+        path = context.policy.writable(name)
+        refuse_folder(path, name)
+        write_text(path, name, TextFile(content))
+        lines = content.count("\n") + (not content.endswith("\n") and content != "")
+        return f"Wrote {name}: {lines} line{'' if lines == 1 else 's'}."
