@@ -1,1 +1,1 @@
-"""The agent: loop, context, guard, budgets, project instructions."""
+"""The agent loop and its parts: context, opening, run, schedule, guard, budget, answers."""

@@ -1,1 +1,1 @@
-"""Sessions: the event log, the store, replay and export."""
+"""Sessions: an append-only log of events on disk, found again, rebuilt and exported."""
