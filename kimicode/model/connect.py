@@ -1,0 +1,25 @@
+"""The real clients behind `factory`: this module loads httpx, which costs a tenth of a second.
+
+What this module does not do: open a connection; a client does that at its first request.
+"""
+
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from kimicode.model.client import ModelClient
+from kimicode.model.daemon import EngineDaemon
+from kimicode.model.embedded import EmbeddedClient
+from kimicode.model.openai import OpenAIClient
+from kimicode.model.patience import Patience
+from kimicode.model.target import Target
+
+
+def connect(target: Target, environ: Mapping[str, str], on_notice: Callable[[str], None], patience: Patience | None) -> ModelClient:
+    """The client for `target`; the key is read from `environ` here and nowhere else."""
+    if target.model_file:
+        daemon = EngineDaemon(target.model_file, environ, on_status=on_notice)
+        return EmbeddedClient(target, daemon, patience=patience, on_notice=on_notice)
+    transport = httpx.AsyncHTTPTransport(uds=target.socket, verify=False) if target.socket else None
+    key = environ.get(target.key_env, "").strip() if target.key_env else ""
+    return OpenAIClient(target, key=key, transport=transport, patience=patience, on_notice=on_notice)

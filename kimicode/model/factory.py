@@ -1,0 +1,56 @@
+"""From a target to a client, without loading the HTTP library before the first request: a run's first event must not wait for it.
+
+What this module does not do: choose the target (`target.resolve`).
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from importlib import import_module
+from typing import cast
+
+from kimicode.model.client import Delta, ModelClient, ModelInfo, ModelRequest
+from kimicode.model.patience import Patience
+from kimicode.model.target import Target
+
+
+def make_client(
+    target: Target,
+    environ: Mapping[str, str],
+    *,
+    on_notice: Callable[[str], None] = lambda _text: None,
+    patience: Patience | None = None,
+) -> ModelClient:
+    """The client for `target`. `on_notice` gets sentences for the user: the engine starts, a tool was left out."""
+
+    def make() -> ModelClient:
+        connect = import_module("kimicode.model.connect").connect
+        return cast("ModelClient", connect(target, environ, on_notice, patience))
+
+    return DeferredClient(target.info, make)
+
+
+class DeferredClient:
+    """A `ModelClient` that is made at its first request and then steps aside."""
+
+    def __init__(self, info: ModelInfo, make: Callable[[], ModelClient]) -> None:
+        self._info = info
+        self._make = make
+        self._client: ModelClient | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is known without asking; afterwards the client's own."""
+        return self._client.info if self._client else self._info
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """The client's stream."""
+        if self._client is None:
+            self._client = self._make()
+        async with aclosing(cast("AsyncGenerator[Delta, None]", self._client.stream(request))) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def aclose(self) -> None:
+        """Close the client if there ever was one."""
+        if self._client is not None:
+            await self._client.aclose()
