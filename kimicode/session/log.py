@@ -153,9 +153,7 @@ def _lock(fd: int, path: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise SessionError(
-            f"{path}: another kimicode is using this session", hint="Close that one first, or start a new session."
-        ) from error
+        raise SessionError(f"{path}: another kimicode is using this session", hint="Close it first, or start a new session.") from error
 
 
 def _valid_end(fd: int) -> int:
