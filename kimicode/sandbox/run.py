@@ -106,7 +106,7 @@ async def _end_group(group: int) -> None:
         return
     clock = asyncio.get_running_loop().time
     deadline = clock() + TERM_GRACE_S
-    while clock() < deadline and _signal_group(group, 0):  # noqa: ASYNC110 - nothing tells when a group is empty: it has to be asked
+    while clock() < deadline and _lives(group):  # noqa: ASYNC110 - nothing tells when a group is empty: it has to be asked
         await asyncio.sleep(_POLL_S)
 
 
@@ -117,6 +117,26 @@ def _signal_group(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def _lives(group: int) -> bool:
+    """True while the group has a process that is not a zombie. In a container whose first process collects none, zombies stay."""
+    if not _signal_group(group, 0):
+        return False
+    try:
+        found = [entry for entry in os.listdir("/proc") if entry.isdigit()]
+    except OSError:
+        return True
+    return any(_runs_in(entry, group) for entry in found)
+
+
+def _runs_in(pid: str, group: int) -> bool:
+    try:
+        # State, parent and group follow the name, which may itself hold spaces and brackets.
+        state, _, pgrp = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+    except OSError:
+        return False
+    return int(pgrp) == group and state not in "ZX"
 
 
 class _Output:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -63,8 +64,7 @@ async def ripgrep(arguments: Sequence[str], cwd: Path, limit: int, keep: Callabl
     except TimeoutError as error:
         raise ToolError(f"the search took longer than {TIMEOUT_S} s and was stopped. Name a smaller folder.") from error
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _stop(process)
         await process.wait()
     return Found(tuple(lines[:limit]), len(lines) > limit, errors)
 
@@ -77,9 +77,16 @@ async def _take(process: asyncio.subprocess.Process, limit: int, keep: Callable[
         if line is not None:
             taken.append(line)
         if len(taken) > limit:
-            process.kill()
+            _stop(process)
             break
     return taken
+
+
+def _stop(process: asyncio.subprocess.Process) -> None:
+    # Not process.kill(): it polls first, and so takes the exit status away from asyncio's own waiting thread.
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 async def _complaint(process: asyncio.subprocess.Process) -> str:

@@ -19,7 +19,7 @@ DEFAULT_TIMEOUT_S: Final = 120
 MAX_TIMEOUT_S: Final = 600
 PROPERTIES: Final[dict[str, JsonObject]] = {
     "command": {"type": "string"},
-    "timeout_s": {"type": "number", "minimum": 0.01, "maximum": MAX_TIMEOUT_S},
+    "timeout_s": {"type": "number", "minimum": 0.1, "maximum": MAX_TIMEOUT_S},
 }
 REQUIRED: Final = ("command",)
 
