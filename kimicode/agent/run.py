@@ -47,19 +47,17 @@ from kimicode.messages import Assistant, Conversation, ToolCall, ToolResult, Use
 from kimicode.model.client import Delta, Finished, ModelClient, ModelRequest, Reasoning, Restarted, Text, Thinking
 from kimicode.model.repair import repair
 
-GRACE = 3.0
-"""Seconds that tools and connections get to clean up after a stop before the run ends without them."""
-
 _LOST = "No result: kimicode ended before this call finished. It may have run in part."
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How runs of one agent behave."""
+    """How runs of one agent behave. After a stop, tools and connections get `grace` seconds to clean up; then the run ends without them."""
 
     limits: Limits = Limits()
     thinking: Thinking = Thinking.ON
     max_answer_tokens: int | None = None
     session_id: str = ""
+    grace: float = 3.0
 
 
 class Run:
@@ -128,7 +126,7 @@ class Run:
             return
         self._stopping = reason
         if self._work is not None and self._abandoned is not None:
-            asyncio.get_running_loop().call_later(GRACE, _settle, self._abandoned)
+            asyncio.get_running_loop().call_later(self._options.grace, _settle, self._abandoned)
             self._work.cancel()
 
     def _begin(self, prompt: Conversation) -> None:
@@ -287,7 +285,9 @@ class Run:
             work.cancel()
             work.add_done_callback(_outcome)
             return self._stopping
-        return self._stopping or _outcome(work)
+        # Asked for in any case: asyncio complains about exceptions that nobody looked at.
+        outcome = _outcome(work)
+        return self._stopping or outcome
 
     def _record(self, event: Event) -> None:
         # What outlives its own run (a tool that ignores being cancelled) must not speak in the next one.
