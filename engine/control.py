@@ -1,0 +1,138 @@
+"""Starting, finding and ending the engine processes of this user, by the files in their run folder.
+
+`start` holds the lock that every starter holds, so that of several only one starts an engine. Every wait has a deadline.
+What this module does not do: run in the engine's own process.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from engine.errors import EngineError, ModelFileError
+from engine.gguf import inspect
+from engine.listen import is_claimed
+from engine.places import Places, of_model, run_folder
+
+START_SECONDS: Final = 3600.0
+"""How long a model may take to load: hundreds of gigabytes from a slow disk."""
+
+STOP_SECONDS: Final = 10.0
+"""How long an engine may take to end before it is killed: it finishes the step that is running."""
+
+_PROBE_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Running:
+    """A living engine. `status` is `ok`, `loading`, or `silent` where it does not answer; `counters` are those of `/health`."""
+
+    places: Places
+    pid: int
+    model: Path
+    status: str
+    counters: Mapping[str, object]
+
+
+def running(environ: Mapping[str, str]) -> list[Running]:
+    """Every living engine in the run folder, by name."""
+    return [found for pid in sorted(run_folder(environ).glob("*.pid")) if (found := _look(Places(pid.with_suffix(".sock")))) is not None]
+
+
+def start(model: Path, environ: Mapping[str, str], *, idle_timeout: float | None, context: int | None) -> Running:
+    """The engine for `model`, started if it is not up, once it has loaded.
+
+    Raises `ModelFileError` for a file it can't use and `EngineError` where it does not come up.
+    """
+    inspect(model)
+    places = of_model(model, environ)
+    deadline = time.monotonic() + START_SECONDS
+    with _starting(places, deadline):
+        child = None if is_claimed(places.pid) else _spawn(places, model, idle_timeout, context)
+        while (found := _look(places)) is None or found.status != "ok":
+            if child is not None and (code := child.poll()) is not None:
+                kind = ModelFileError if code == ModelFileError.exit_code else EngineError
+                raise kind(f"{_last_line(places.log) or 'the engine said nothing'} (it ended with {code}; its log is {places.log})")
+            if time.monotonic() > deadline:
+                raise EngineError(f"the engine does not answer on {places.socket}; its log is {places.log}")
+            time.sleep(_POLL_SECONDS)
+    return found
+
+
+def stop(engine: Running) -> None:
+    """End `engine`: politely, then not. Raises `EngineError` where it can't be ended."""
+    for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        try:
+            os.kill(engine.pid, number)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            raise EngineError(f"process {engine.pid} belongs to someone else") from None
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if not is_claimed(engine.places.pid):
+                return
+            time.sleep(_POLL_SECONDS)
+    raise EngineError(f"process {engine.pid} does not end")
+
+
+def _look(places: Places) -> Running | None:
+    try:
+        lines = places.pid.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    if len(lines) < 2 or not lines[0].isdigit() or not is_claimed(places.pid):
+        return None
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=os.fspath(places.socket)), timeout=_PROBE_SECONDS) as client:
+            health = client.get("http://engine/health").json()
+    except (httpx.TransportError, ValueError):
+        health = {}
+    return Running(places, int(lines[0]), Path(lines[1]), str(health.pop("status", "silent")), health)
+
+
+def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int | None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "engine", "serve", "--model", os.fspath(model.absolute()), "--socket", os.fspath(places.socket)]
+    command += [] if idle_timeout is None else ["--idle-timeout", f"{idle_timeout:g}"]
+    command += [] if context is None else ["--context", str(context)]
+    package = os.fspath(Path(__file__).parents[1])
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
+    descriptor = os.open(places.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, env=environ, start_new_session=True
+        )
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _starting(places: Places, deadline: float) -> Iterator[None]:
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise EngineError(f"another process has been starting the engine for too long; its lock is {places.lock}") from None
+                time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
