@@ -11,6 +11,7 @@ Promises:
 What this module does not do: decide where logs live (`store`) or what events mean (`replay`).
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -136,9 +137,13 @@ def _open(path: Path, *, create: bool) -> int:
 
 def _make_private(folder: Path) -> None:
     # `Path.mkdir(parents=True)` would give the parents the default mode.
-    if not folder.is_dir():
-        _make_private(folder.parent)
+    if folder.is_dir():
+        return
+    _make_private(folder.parent)
+    try:
         folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from error
 
 
 def _sync_folder(folder: Path) -> None:
