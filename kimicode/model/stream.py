@@ -38,7 +38,9 @@ class _Slot:
 
     def add_name(self, name: str) -> None:
         # A name comes in one piece, or again with every piece; in fragments only before the arguments.
-        if name != self.name and not self.arguments:
+        if not self.name:
+            self.name = name
+        elif name != self.name and not self.arguments:
             self.name += name
 
     def belongs(self, call_id: str, name: str, *, more: bool) -> bool:
@@ -193,7 +195,7 @@ class Assembly:
         if not self.complete:
             raise TemporaryError(f"{self._target.endpoint}: the stream ended before the answer was whole", hint="Try again.")
         slots = [slot for slot in self._slots if slot.name or slot.arguments]
-        if self._reason is None and not all(slot.whole() for slot in slots):
+        if self._reason is None and not all(slot.arguments and slot.whole() for slot in slots):
             raise TemporaryError(f"{self._target.endpoint}: the stream ended inside a tool call", hint="Try again.")
         if self._reason == "length":
             # The limit cut the last call somewhere; what is not whole is not a call.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -136,11 +137,22 @@ def _target(catalogue: Catalogue, endpoint: str, row: EndpointRow, name: str, en
 
 def _url(catalogue: Catalogue, url: str, name: str, environ: Mapping[str, str]) -> Target:
     """A URL that belongs to a row follows that row's rules; any other is a self-hosted server."""
-    base = url.rstrip("/").removesuffix("/chat/completions")
+    base = _checked(url).rstrip("/").removesuffix("/chat/completions")
     for endpoint, row in catalogue.endpoints.items():
         if row.base_url == base:
             return _target(catalogue, endpoint, row, name, environ)
     return _target(catalogue, URL_ROW, catalogue.endpoints[URL_ROW], name, environ, url=base)
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f"{url} is no usable address", hint="Write --endpoint http://HOST:PORT/v1")
+    return url
 
 
 def _socket(catalogue: Catalogue, endpoint: str, name: str) -> Target:
