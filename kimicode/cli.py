@@ -1,0 +1,167 @@
+"""The command line: which commands and options there are, and nothing of what they do.
+
+Each command calls a function by name through `_call`, which imports its module then and only then. A first word that names no
+command starts the default one, `run`, so `kimicode "fix the tests"` needs none. Every error of `kimicode.errors` ends here: its
+message on stderr, its code as the exit code. What this module does not do: anything else.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from kimicode import __version__
+from kimicode.errors import Interrupted, KimicodeError
+
+DEFAULT = "run"
+_PLAIN = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+_MOUNTED = {"engine": "engine.commands:app"}
+"""Command groups that are Typer apps of another package, mounted only when they are called."""
+
+app = typer.Typer(name="kimicode", no_args_is_help=False, help="A terminal coding agent for Kimi K2.6.", **_PLAIN)  # type: ignore[arg-type]
+sessions = typer.Typer(help="Past runs.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
+models = typer.Typer(help="Models and endpoints.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
+app.add_typer(sessions, name="sessions")
+app.add_typer(models, name="models")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `kimicode` command. Exits."""
+    given = sys.argv[1:] if arguments is None else arguments
+    _mount(given)
+    try:
+        command = typer.main.get_command(app)
+        known = {*getattr(command, "commands", {}), "--help", "--version"}
+        command(args=given if given and given[0] in known else [DEFAULT, *given], prog_name="kimicode")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(Interrupted.exit_code)
+
+
+def _mount(given: list[str]) -> None:
+    for name, place in _MOUNTED.items():
+        if given[:1] == [name]:
+            app.add_typer(cast("typer.Typer", _find(place)), name=name)
+        else:
+            app.command(name, help="The engine: start, stop, status, serve.")(lambda: None)
+
+
+def _find(place: str) -> object:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _call(place: str, *arguments: object) -> None:
+    """Call `module:function` of `kimicode.commands` and exit with its code."""
+    try:
+        function = cast("Callable[..., int]", _find(f"kimicode.commands.{place}"))
+        code = function(*arguments)
+    except KimicodeError as error:
+        sys.stderr.write(f"kimicode: {error}\n".encode("utf-8", "replace").decode("utf-8"))
+        code = error.exit_code
+    except BrokenPipeError:
+        code = KimicodeError.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        code = Interrupted.exit_code
+    raise typer.Exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    """A terminal coding agent for Kimi K2.6. `kimicode PROMPT` is short for `kimicode run PROMPT`."""
+    if version:
+        typer.echo(f"kimicode {__version__}")
+        raise typer.Exit(0)
+
+
+@app.command(DEFAULT)
+def run(
+    prompt: Annotated[str | None, typer.Argument(help="What to do; `-` reads it from stdin.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="One run without a terminal.")] = False,
+    output: Annotated[str, typer.Option(help="text: the final answer; json: one object; stream-json: one event a line.")] = "text",
+    permission: Annotated[str | None, typer.Option(help="What tools may do: read-only, workspace (default) or full.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which model: kimi-k2.6 (default), kimi-nano, …, or a GGUF file.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Where: a name of `kimicode models list`, or a URL.")] = None,
+    thinking: Annotated[str | None, typer.Option(help="on (default), off, or keep: thoughts of earlier turns are sent back.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Most model calls of the run (default 200).")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens of the run, prompts and answers together.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Longest time of the run.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="Most money of the run, in USD.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="The final answer must validate against this JSON Schema.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this session; a prefix or the end of its id is enough.")] = None,
+    latest: Annotated[bool, typer.Option("--continue", help="Go on with the latest session of this folder.")] = False,
+) -> None:
+    """Work on the current directory (the default command)."""
+    flags = {
+        "permission": permission, "model": model, "endpoint": endpoint, "thinking": thinking,
+        "max_steps": max_steps, "max_tokens": max_tokens, "max_seconds": max_seconds, "max_cost": max_cost,
+    }  # fmt: skip
+    if not headless:
+        _call("headless:no_terminal_yet")
+    _call("headless:headless", prompt, output, schema, resume, latest, flags)
+
+
+@app.command("demo")
+def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep the demo project's folder.")] = False) -> None:
+    """Make a small broken project and let kimi-nano repair it, offline."""
+    _call("demo:demo", keep)
+
+
+@app.command("tool")
+def tool(
+    name: Annotated[str, typer.Argument(help="read, write, edit, grep, glob, shell or todo.")],
+    arguments: Annotated[str, typer.Argument(metavar="JSON", help='For example \'{"path": "README.md"}\'.')],
+    permission: Annotated[str, typer.Option(help="What it may do: read-only, workspace or full.")] = "workspace",
+) -> None:
+    """Run one agent tool by hand, under the same policy."""
+    _call("tool:tool", name, arguments, permission)
+
+
+@app.command("doctor")
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Say what works here, what does not, and what to do."""
+    _call("doctor:doctor", as_json)
+
+
+@models.command("list")
+def models_list(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """The models and endpoints that kimicode knows, with context, prices and key variables."""
+    _call("models:models_list", as_json)
+
+
+@sessions.command("list")
+def sessions_list(
+    everywhere: Annotated[bool, typer.Option("--all", help="Of all folders, not just this one.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Past sessions, newest first."""
+    _call("sessions:sessions_list", everywhere, as_json)
+
+
+_ID = Annotated[str, typer.Argument(metavar="ID", help="A prefix or the end of an id is enough.")]
+
+
+@sessions.command("show")
+def sessions_show(session_id: _ID) -> None:
+    """What was said and done in a session."""
+    _call("sessions:sessions_show", session_id)
+
+
+@sessions.command("replay")
+def sessions_replay(session_id: _ID, speed: Annotated[float, typer.Option(help="Times as fast; 0 shows all at once.")] = 0.0) -> None:
+    """Show a session's events as they came."""
+    _call("sessions:sessions_replay", session_id, speed)
+
+
+@sessions.command("export")
+def sessions_export(
+    session_id: _ID,
+    form: Annotated[str, typer.Option("--format", help="md or json.")] = "md",
+    output: Annotated[Path | None, typer.Option(help="A file; stdout where it is left out.")] = None,
+) -> None:
+    """Write a session as Markdown or JSON."""
+    _call("sessions:sessions_export", session_id, form, output)
