@@ -24,6 +24,7 @@ class FakeTools:
         self.started = []
         self.running = 0
         self.most_running = 0
+        self.changed = asyncio.Condition()
         self.waiting = asyncio.Event()
         self.release = asyncio.Event()
         self.stubborn_release = asyncio.Event()
@@ -45,16 +46,26 @@ class FakeTools:
             case _:
                 return Accesses()
 
+    async def until(self, *, running, started=0):
+        """Wait until so many calls are running and at least so many have been started."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.running == running and len(self.started) >= started)
+
     async def run(self, call):
         self.started.append(call.id)
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
+        await self._count(1)
         try:
             await asyncio.sleep(0)
             text, ok = await self._act(call.name, _args(call))
         finally:
-            self.running -= 1
+            await self._count(-1)
         return ToolResult(call.id, call.name, text, ok)
+
+    async def _count(self, change):
+        self.running += change
+        self.most_running = max(self.most_running, self.running)
+        async with self.changed:
+            self.changed.notify_all()
 
     async def _act(self, name, args):
         match name:

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import itertools
 
 import msgspec
 import pytest
@@ -81,8 +82,7 @@ def test_results_stand_in_call_order_whatever_finishes_first(rig, make_call, mak
         made = rig([make_calls(slow, fast), "ok"])
         run = asyncio.create_task(made.agent.submit("go"))
         await made.tools.waiting.wait()
-        while made.tools.running > 1:
-            await asyncio.sleep(0)
+        await made.tools.until(running=1)
         assert ToolFinished not in types(made.events)
         made.tools.release.set()
         await run
@@ -159,15 +159,18 @@ def script(make_call, make_calls):
     ]
 
 
+def interrupt_at(made, index):
+    return lambda at, _: made.agent.interrupt() if at == index else None
+
+
 def test_an_interrupt_at_every_event(rig, make_call, make_calls, caplog):
     whole = rig(script(make_call, make_calls))
     whole.run()
     count = len(whole.events)
     assert count > 20
     for index in range(count - 1):
-        made = rig(
-            [*script(make_call, make_calls), "More."], on_event=lambda at, _, stop=index: made.agent.interrupt() if at == stop else None
-        )
+        made = rig([*script(make_call, make_calls), "More."])
+        made.on_event = interrupt_at(made, index)
         finished = made.run()
         assert (finished.status, finished.exit_code) == ("interrupted", 130), index
         assert isinstance(made.events[-1], RunFinished)
@@ -205,8 +208,7 @@ def test_an_interrupt_during_tools_keeps_finished_results(rig, make_call, make_c
     async def scenario():
         made = rig([make_calls(make_call("wait"), make_call("read", path="a.py"), make_call("wait"))])
         run = asyncio.create_task(made.agent.submit("go"))
-        while made.tools.running != 2 or len(made.tools.started) != 3:
-            await asyncio.sleep(0)
+        await made.tools.until(started=3, running=2)
         made.agent.interrupt()
         made.agent.interrupt()
         return made, await run
@@ -241,8 +243,7 @@ def test_a_tool_that_ignores_being_stopped_is_left_behind(rig, make_call, make_c
         finished = await run
         count = len(made.events)
         made.tools.stubborn_release.set()
-        while made.tools.running:
-            await asyncio.sleep(0)
+        await made.tools.until(running=0)
         for _ in range(5):
             await asyncio.sleep(0)
         assert len(made.events) == count
@@ -396,14 +397,13 @@ answers = st.lists(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answers, st.lists(st.text(min_size=1, max_size=10), min_size=1, max_size=3), st.integers(0, 60))
 def test_every_request_is_a_prefix_of_the_next(rig, make_call, make_calls, script, prompts, stop):
-    entries = [
-        entry if isinstance(entry, Assistant) else make_calls(*(make_call(name, path="a.py") for name in entry)) for entry in script
-    ]
-    made = rig(entries, on_event=lambda at, _: made.agent.interrupt() if at == stop else None)
+    entries = [entry if isinstance(entry, Assistant) else make_calls(*(make_call(name, path="a.py") for name in entry)) for entry in script]
+    made = rig(entries)
+    made.on_event = interrupt_at(made, stop)
     for prompt in prompts:
         made.run(prompt)
     sent = [request.messages for request in made.model.requests]
-    for earlier, later in zip(sent, sent[1:], strict=False):
+    for earlier, later in itertools.pairwise(sent):
         assert is_prefix(earlier, later)
     assert len({request.tools for request in map(_tools_rendered, made.model.requests)}) <= 1
     assert replay(made.events).conversation == made.messages

@@ -115,6 +115,12 @@ class FullDisk:
         return os.write(fd, fits)
 
 
+def append_all(log, done):
+    for event in EVENTS:
+        log.append(event)
+        done.append(event)
+
+
 def test_a_full_disk_at_any_byte_leaves_a_valid_file(tmp_path):
     size = sum(len(encode_event(event)) + 1 for event in EVENTS)
     for room in range(size):
@@ -123,9 +129,7 @@ def test_a_full_disk_at_any_byte_leaves_a_valid_file(tmp_path):
         done = []
         with SessionLog(path, write=disk.write) as log:
             with pytest.raises(SessionError, match=r"can't write .*No space left"):
-                for event in EVENTS:
-                    log.append(event)
-                    done.append(event)
+                append_all(log, done)
             assert list(read_events(path)) == done
             assert path.read_bytes() == b"".join(encode_event(event) + b"\n" for event in done)
             disk.room = 10_000
