@@ -95,8 +95,8 @@ class _Process:
         self._stopping = threading.Event()
         self._llama: Llama | None = None
         app = create_app(self._host, local_only=options.socket is None)
-        # No grace for running answers: their clients know what a broken stream is, and a step may take a minute.
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=0)
+        # One second of grace: an answer may run for an hour, and its client knows what a broken stream is.
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
 
     async def run(self, listener: socket.socket) -> None:

@@ -65,7 +65,7 @@ class _ResponseFormat(msgspec.Struct):
 
 _Probability = Annotated[float, Meta(ge=0, le=1)]
 _Count = Annotated[int, Meta(ge=1)]
-_Seed = Annotated[int, Meta(ge=0, lt=1 << 63)]
+_Seed = Annotated[int, Meta(ge=0)]
 _StopString = Annotated[str, Meta(min_length=1)]
 
 

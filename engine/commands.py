@@ -1,0 +1,155 @@
+"""The `engine` commands: serve, start, stop and status of engine processes, and the text layer by hand.
+
+Only arguments, exit codes and printing are here; the work is done in `engine.daemon`, `engine.control` and `engine.jsonlines`. Payload
+goes to stdout, everything else to stderr. What this module does not do: get imported by an engine process, which has no use for typer.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import control, jsonlines
+from engine.daemon import ServeOptions
+from engine.daemon import serve as serve_process
+from engine.errors import EngineError
+from engine.tokenizer import Tokenizer, VocabularyError
+
+app = typer.Typer(
+    name="engine",
+    help="The embedded engine: its processes, and its text layer by hand.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_BAD_INPUT = 2
+_NOT_RUNNING = 1
+
+BOXED = "kimi-nano"
+"""The model that ships with the package, by its name."""
+
+
+def _model_file(given: str) -> Path:
+    return Path(__file__).parent / "nano" / f"{BOXED}.gguf" if given == BOXED else Path(given)
+
+
+ModelArgument = Annotated[
+    Path, typer.Option("--model", metavar="FILE", parser=_model_file, help=f"A GGUF model file, or {BOXED}.", show_default=False)
+]
+SomeModelArgument = Annotated[Path | None, typer.Option("--model", metavar="FILE", parser=_model_file, help="Only this model's engine.")]
+IdleArgument = Annotated[
+    float | None, typer.Option("--idle-timeout", metavar="S", min=0.001, help="End after S seconds without a request.")
+]
+ContextArgument = Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of context.")]
+
+
+@app.command()
+def serve(
+    model: ModelArgument,
+    socket: Annotated[Path | None, typer.Option("--socket", metavar="PATH", help="Listen on this Unix socket.")] = None,
+    port: Annotated[int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Listen on this port of 127.0.0.1.")] = None,
+    idle_timeout: IdleArgument = None,
+    context: ContextArgument = None,
+    threads: Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="Threads to compute with.")] = None,
+) -> None:
+    """Serve a model in this process, for any OpenAI-compatible client."""
+    if (socket is None) == (port is None):
+        raise typer.BadParameter("give either --socket PATH or --port N")
+    raise typer.Exit(serve_process(ServeOptions(model, socket, port, idle_timeout, context, threads)))
+
+
+@app.command()
+def start(model: ModelArgument, idle_timeout: IdleArgument = None, context: ContextArgument = None) -> None:
+    """Start the engine for a model in the background, and wait until it has loaded."""
+    with _reported():
+        typer.echo(_line(control.start(model, os.environ, idle_timeout=idle_timeout, context=context)))
+
+
+@app.command()
+def stop(model: SomeModelArgument = None) -> None:
+    """End all engines of this user, or one model's."""
+    with _reported():
+        engines = _engines(model)
+        for engine in engines:
+            control.stop(engine)
+            typer.echo(f"stopped {engine.model} (process {engine.pid})", err=True)
+        if not engines:
+            typer.echo("no engine is running", err=True)
+
+
+@app.command()
+def status(model: SomeModelArgument = None) -> None:
+    """Show the engines that run; exit 1 where none does."""
+    with _reported():
+        engines = _engines(model)
+        for engine in engines:
+            typer.echo(_line(engine))
+    if not engines:
+        typer.echo("no engine is running", err=True)
+        raise typer.Exit(_NOT_RUNNING)
+
+
+@app.command()
+def tokenize(
+    model: ModelArgument,
+    decode: Annotated[bool, typer.Option("--decode", help='The other way: {"ids"} to {"text"}.')] = False,
+) -> None:
+    """Lines of {"text"} on stdin to lines of {"ids"}."""
+    function = jsonlines.detokenize if decode else jsonlines.tokenize
+    _answer_lines(lambda: partial(function, tokenizer=Tokenizer.from_gguf(model)))
+
+
+@app.command()
+def declare() -> None:
+    """Lines of {"tools"} on stdin to lines of {"declaration"}."""
+    _answer_lines(lambda: jsonlines.declare)
+
+
+@app.command()
+def render(model: ModelArgument) -> None:
+    """Lines of {"messages", "tools", "thinking", "preserve_thinking"} on stdin to lines of {"prompt", "ids"}."""
+    _answer_lines(lambda: partial(jsonlines.render, tokenizer=Tokenizer.from_gguf(model)))
+
+
+@app.command()
+def parse(model: ModelArgument) -> None:
+    """Lines of {"ids"} that a model generated, on stdin, to lines of {"reasoning", "content", "tool_calls", "finish_reason"}."""
+    _answer_lines(lambda: partial(jsonlines.parse, tokenizer=Tokenizer.from_gguf(model)))
+
+
+def _answer_lines(function: Callable[[], Callable[[str], str]]) -> None:
+    with _reported():
+        for answer in jsonlines.answers(sys.stdin, function()):
+            typer.echo(answer)
+
+
+def _engines(model: Path | None) -> list[control.Running]:
+    found = control.running(os.environ)
+    return [engine for engine in found if model is None or os.path.realpath(engine.model) == os.path.realpath(model)]
+
+
+def _line(engine: control.Running) -> str:
+    counters = "".join(f"  {name} {value}" for name, value in engine.counters.items() if name != "model")
+    return f"{engine.status}  {engine.model}  process {engine.pid}{counters}\n  {engine.places.socket}"
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code) from None
+    except (VocabularyError, UnicodeDecodeError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(_BAD_INPUT) from None
+    except OSError as error:
+        typer.echo(f"{error.filename or 'the engine'}: {error.strerror or error}", err=True)
+        raise typer.Exit(_BAD_INPUT) from None
