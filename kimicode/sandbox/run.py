@@ -92,13 +92,29 @@ async def _wait_and_end(process: asyncio.subprocess.Process, output: "_Output", 
         await output.end(_EOF_GRACE_S)
         return code if code >= 0 else 128 - code
     finally:
+        await _end_surely(process)
+
+
+async def _end_surely(process: asyncio.subprocess.Process) -> None:
+    """End the group even when cancelled meanwhile; that only hurries it, and is raised afterwards."""
+    ending = asyncio.ensure_future(_end(process))
+    cancelled = False
+    while not ending.done():
         try:
-            await _end_group(process.pid)
-        finally:
-            # A second cancellation must not leave anything behind either.
+            await asyncio.wait([ending])
+        except asyncio.CancelledError:
+            cancelled = True
             _signal_group(process.pid, signal.SIGKILL)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), TERM_GRACE_S)
+    ending.result()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    await _end_group(process.pid)
+    _signal_group(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), TERM_GRACE_S)
 
 
 async def _end_group(group: int) -> None:

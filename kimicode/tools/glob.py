@@ -12,7 +12,7 @@ from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
 from kimicode.tools.globs import matcher
-from kimicode.tools.paths import accessed, require_exists, shown
+from kimicode.tools.paths import accessed, inside, require_exists, shown
 from kimicode.tools.ripgrep import ripgrep
 
 NAME: Final = "glob"
@@ -46,4 +46,4 @@ class Glob(msgspec.Struct, frozen=True):
         if found.lines:
             more = [f"[the first {LIMIT} files; there are more: narrow the pattern or send a path]"] if found.cut else []
             return "\n".join([*found.lines, *more])
-        return f"No files fit {pattern!r} in {name}."
+        return f"No files fit {pattern!r}{inside(args)}."

@@ -12,7 +12,7 @@ from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
 from kimicode.tools.globs import matcher
-from kimicode.tools.paths import accessed, require_exists, shown
+from kimicode.tools.paths import accessed, inside, require_exists, shown
 from kimicode.tools.ripgrep import ripgrep
 
 NAME: Final = "grep"
@@ -62,7 +62,7 @@ class Grep(msgspec.Struct, frozen=True):
             return "\n".join([*found.lines, *more])
         if found.error:
             raise ToolError(f"grep: {found.error}")
-        return f"No matches for {pattern!r} in {name}."
+        return f"No matches for {pattern!r}{inside(args)}."
 
 
 _OPTIONS: Final = (

@@ -32,6 +32,11 @@ def shown(path: Path, context: ToolContext) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+def inside(args: JsonObject) -> str:
+    """` in PATH` for a message about a search, or nothing where the call named no path."""
+    return f" in {args['path']}" if "path" in args else ""
+
+
 def require_exists(path: Path, name: str) -> None:
     """`ToolError` with the nearest names where nothing is at `path`, which the caller calls `name`."""
     if os.path.lexists(path):

@@ -21,7 +21,8 @@ from kimicode.errors import ToolError
 
 TIMEOUT_S: Final = 60
 _COMMON: Final = ("--no-config", "--hidden", "--glob=!.git", "--no-require-git", "--color=never", "--sort=path")
-_ERROR_CHARS: Final = 2000
+_MAX_ERROR_BYTES: Final = 2000
+_READ_BYTES: Final = 4096
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ def _stop(process: asyncio.subprocess.Process) -> None:
 
 async def _complaint(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
-    text = await process.stderr.read(_ERROR_CHARS)
-    while await process.stderr.read(_ERROR_CHARS):
-        pass
-    return text.decode("utf-8", "replace").strip()
+    said = b""
+    while piece := await process.stderr.read(_READ_BYTES):
+        said = (said + piece)[:_MAX_ERROR_BYTES]
+    return said.decode("utf-8", "replace").strip()

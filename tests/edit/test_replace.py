@@ -151,10 +151,11 @@ def test_nothing_but_the_place_changes(before: str, old: str, after: str, new: s
 
 
 @given(text=TEXTS, old=TEXTS, new=TEXTS, every=st.booleans())
-def test_a_refusal_is_the_only_error(text: str, old: str, new: str, every: bool) -> None:
-    try:
-        done = replace(text, old, new, replace_all=every)
-    except ToolError as error:
-        assert error.message
+def test_it_is_refused_exactly_when_it_is_not_there_or_changes_nothing_or_is_not_unique(text: str, old: str, new: str, every: bool) -> None:
+    view, there, then = (part.replace("\r\n", "\n") if is_crlf(text) else part for part in (text, old, new))
+    starts = sum(view.startswith(there, place) for place in range(len(view)))
+    possible = bool(old) and there != then and (starts >= 1 if every else starts == 1)
+    if possible:
+        assert replace(text, old, new, replace_all=every).count >= 1
     else:
-        assert done.count >= 1
+        assert refusal(text, old, new, replace_all=every)

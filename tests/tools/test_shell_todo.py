@@ -1,0 +1,111 @@
+"""shell and todo: the exact results."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from kimicode.messages import ToolCall
+from kimicode.tools.registry import Toolbox
+
+
+@pytest.mark.parametrize(
+    ("command", "content"),
+    [
+        ("true", "[exit 0]"),
+        ("exit 3", "[exit 3]"),
+        ("echo hi", "hi\n[exit 0]"),
+        ("echo out; echo err >&2; false", "out\nerr\n[exit 1]"),
+        ("printf 'a \\n\\n  \\n'", "a\n[exit 0]"),
+        ("printf '  \\n'", "[exit 0]"),
+        ("printf '  a'", "  a\n[exit 0]"),
+        ("", "[exit 0]"),
+        ("cat", "[exit 0]"),
+        ("kill -9 $$", "[exit 137]"),
+        ("basename $PWD", "ws\n[exit 0]"),
+        ("cd /; x=1", "[exit 0]"),
+    ],
+)
+def test_result(use, command: str, content: str) -> None:
+    result = use("shell", command=command)
+    assert (result.content, result.ok) == (content, True)
+
+
+def test_time_limit(use) -> None:
+    assert use("shell", command="echo first; sleep 100", timeout_s=0.5).content == "first\n[timed out after 0.5 s]"
+    assert use("shell", command="sleep 100", timeout_s=1).content == "[timed out after 1 s]"
+    assert use("shell", command="true", timeout_s=600).content == "[exit 0]"
+    assert use("shell", command="true", timeout_s=601).content.startswith("Error: shell: timeout_s must be at most 600.")
+    assert use("shell", command="true", timeout_s=0).content.startswith("Error: shell: timeout_s must be at least 0.1.")
+
+
+def test_large_output_has_head_tail_and_a_path_that_can_be_read(use, scratch: Path) -> None:
+    content = use("shell", command="seq 1 20000; exit 4").content
+    assert len(content) < 17_000
+    assert content.startswith("1\n2\n")
+    assert content.endswith("\n20000\n[exit 4]")
+    path = scratch / "shell-1.txt"
+    assert f"bytes left out here: the whole is in {path}; read it with offset, or grep it]\n" in content
+    assert use("read", path=str(path), offset=10_000, limit=1).content.startswith("10000\n[lines 10000-10000 of 20000;")
+    assert use("grep", pattern="^12345$", path=str(path)).content == f"{path}:12345:12345"
+    assert use("write", path=str(path), content="").content.startswith("Refused:")
+
+
+def test_output_up_to_the_limit_is_whole(use, scratch: Path) -> None:
+    content = use("shell", command="head -c 29000 /dev/zero | tr '\\0' x").content
+    assert content == "x" * 29_000 + "\n[exit 0]"
+    assert not scratch.exists()
+
+
+def test_where_the_disk_is_full_the_middle_is_lost_and_nothing_else(use, scratch: Path) -> None:
+    scratch.write_text("a file where the folder should be")
+    content = use("shell", command="seq 1 20000").content
+    assert "bytes left out here: they could not be kept]" in content
+    assert content.endswith("20000\n[exit 0]")
+
+
+def test_secrets_are_not_shown(use, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", "sk-secret")
+    monkeypatch.setenv("HARMLESS", "sk-shown")
+    content = use("shell", command="env").content
+    assert "sk-shown" in content
+    assert "sk-secret" not in content
+    assert os.environ["MOONSHOT_API_KEY"] == "sk-secret"
+
+
+def test_refused_where_commands_may_not_run(read_only, workspace: Path) -> None:
+    result = read_only("shell", command="touch made")
+    assert not result.ok
+    assert result.content.startswith("Refused: shell: commands are off (--permission read-only): touch made")
+    assert not (workspace / "made").exists()
+
+
+def test_a_cancelled_command_does_not_go_on(toolbox: Toolbox, workspace: Path) -> None:
+    async def scenario() -> None:
+        command = "mkfifo gate; touch started; cat gate; touch survived"
+        call = ToolCall("functions.shell:0", "shell", f'{{"command": "{command}"}}')
+        task = asyncio.create_task(toolbox.run(call))
+        while not (workspace / "started").exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(OSError, match="No such device"):
+            # Nobody reads the gate any more.
+            os.open(workspace / "gate", os.O_WRONLY | os.O_NONBLOCK)
+
+    asyncio.run(scenario())
+    assert not (workspace / "survived").exists()
+
+
+def test_todo(use) -> None:
+    items = [{"text": "look", "status": "done"}, {"text": "fix", "status": "in_progress"}, {"text": "test", "status": "pending"}]
+    assert use("todo", items=items).content == "[x] look\n[~] fix\n[ ] test"
+    assert use("todo", items=[]).content == "The list is empty."
+    wrong = use("todo", items=[{"text": "x", "status": "later"}, {"text": 1, "status": "done"}, {"status": "done"}, "x"]).content
+    assert wrong == (
+        "Error: todo: items[0].status is 'later', not one of pending, in_progress, done; items[1].text must be a string, not the number 1; "
+        "items[2].text is missing; items[3] must be an object, not a string. "
+        'Send {"items": [{"text": string, "status": "pending" | "in_progress" | "done"}, …]}.'
+    )
