@@ -27,7 +27,7 @@ from kimicode.model.patience import Patience
 from kimicode.model.repair import MISSING_RESULT, repair
 from kimicode.model.replay import RecordingClient, ReplayClient
 from kimicode.model.scripted import Pause, ScriptedClient
-from kimicode.model.target import Target, resolve
+from kimicode.model.target import Target, boxed_model, resolve
 
 __all__ = [
     "MISSING_RESULT",
@@ -48,6 +48,7 @@ __all__ = [
     "Target",
     "Text",
     "Thinking",
+    "boxed_model",
     "make_client",
     "repair",
     "resolve",

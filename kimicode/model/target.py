@@ -81,6 +81,15 @@ def resolve(endpoint: str | None, model: str | None, environ: Mapping[str, str])
     return _target(catalogue, endpoint, row, name, environ)
 
 
+def boxed_model() -> str:
+    """The name of the model that ships with kimicode."""
+    return _boxed(load_catalogue())
+
+
+def _boxed(catalogue: Catalogue) -> str:
+    return next(key for key, row in catalogue.models.items() if row.file)
+
+
 def _is_file(catalogue: Catalogue, name: str) -> bool:
     row = catalogue.models.get(name)
     return name.endswith(".gguf") or (row is not None and row.file != "")
@@ -98,10 +107,10 @@ def _choose(catalogue: Catalogue, name: str, environ: Mapping[str, str]) -> str:
         if _key_variable(catalogue.endpoints[key], environ):
             return key
     variables = dict.fromkeys(row.key_env[0] for key in serving if (row := catalogue.endpoints[key]).key_env and not row.key_optional)
-    boxed = next((key for key, row in catalogue.models.items() if row.file), "")
     raise UnavailableError(
         f"no endpoint for {name}: no key is set",
-        hint=f"Set one of {', '.join(variables)}; or name a server of yours with --endpoint; or use the model in the box: --model {boxed}.",
+        hint=f"Set one of {', '.join(variables)}; or name a server of yours with --endpoint; "
+        f"or use the model in the box: --model {_boxed(catalogue)}.",
     )
 
 

@@ -395,4 +395,3 @@ def test_the_delay_grows_to_its_limit_with_jitter() -> None:
     patient = Patience(random=lambda: 1.0)
     assert [patient.delay(attempt) for attempt in (1, 2, 3, 7, 20, 1000)] == [0.625, 1.25, 2.5, 40.0, 40.0, 40.0]
     assert replace(patient, random=lambda: 0.0).delay(1) == 0.5
-

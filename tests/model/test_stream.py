@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimicode.errors import KimicodeError, TemporaryError
-from kimicode.messages import Assistant, JsonObject, ToolCall, Usage
+from kimicode.messages import Assistant, JsonObject, JsonValue, ToolCall, Usage
 from kimicode.model import ContextOverflowError, Finished, Reasoning, Text, resolve
 from kimicode.model.stream import Assembly, EmptyAnswerError
 
@@ -21,13 +21,13 @@ def assemble(*chunks: object, taken: tuple[str, ...] = (), first_index: int = 0)
     return assembly.finish()
 
 
-def delta(finish: str | None = None, **fields: object) -> JsonObject:
-    return {"choices": [{"delta": dict(fields), "finish_reason": finish}]}  # type: ignore[dict-item]
+def delta(finish: str | None = None, **fields: JsonValue) -> JsonObject:
+    return {"choices": [{"delta": fields, "finish_reason": finish}]}
 
 
-def call(arguments: object = None, index: int | None = 0, call_id: str | None = None, name: str | None = None) -> JsonObject:
-    function = {key: value for key, value in {"name": name, "arguments": arguments}.items() if value is not None}
-    entry = {"index": index, "id": call_id, "function": function}
+def call(arguments: JsonValue = None, index: int | None = 0, call_id: str | None = None, name: str | None = None) -> JsonObject:
+    function: JsonObject = {key: value for key, value in {"name": name, "arguments": arguments}.items() if value is not None}
+    entry: JsonObject = {"index": index, "id": call_id, "function": function}
     return delta(tool_calls=[{key: value for key, value in entry.items() if value is not None}])
 
 
@@ -88,8 +88,8 @@ def test_a_limit_drops_the_call_it_cut() -> None:
         ({}, None),
     ],
 )
-def test_reasoning_under_any_name(fields: dict[str, object], reasoning: str | None) -> None:
-    assert assemble(delta(**fields), delta(content="x"), delta("stop")).message.reasoning == reasoning
+def test_reasoning_under_any_name(fields: JsonObject, reasoning: str | None) -> None:
+    assert assemble({"choices": [{"delta": fields}]}, delta(content="x"), delta("stop")).message.reasoning == reasoning
 
 
 def test_deltas_come_as_they_arrive() -> None:
@@ -125,7 +125,16 @@ def test_nonsense_in_usage_is_no_number() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"null", b"17", b"[]", b"{}", b'{"choices": null}', b'{"choices": [null]}', b"ping", b'{"choices": [{"delta": {"tool_calls": [null, 7]}}]}'],
+    [
+        b"null",
+        b"17",
+        b"[]",
+        b"{}",
+        b'{"choices": null}',
+        b'{"choices": [null]}',
+        b"ping",
+        b'{"choices": [{"delta": {"tool_calls": [null, 7]}}]}',
+    ],
 )
 def test_payloads_without_meaning_are_passed_over(payload: bytes) -> None:
     assert assemble(delta(content="x"), payload, delta("stop")).message == Assistant("x")

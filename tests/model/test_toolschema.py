@@ -75,7 +75,9 @@ SCALARS = st.sampled_from(["string", "integer", "boolean", "null"]).map(lambda k
 SCHEMAS = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
-        st.dictionaries(st.sampled_from("ab"), inner).map(lambda fields: {"type": "object", "properties": fields, "required": sorted(fields)}),
+        st.dictionaries(st.sampled_from("ab"), inner).map(
+            lambda fields: {"type": "object", "properties": fields, "required": sorted(fields)}
+        ),
         inner.map(lambda item: {"type": "array", "items": item}),
         st.lists(inner, min_size=1, max_size=2).map(lambda branches: {"anyOf": branches}),
     ),

@@ -99,7 +99,12 @@ OFF: JsonObject = {"thinking": {"type": "disabled"}}
 @pytest.mark.parametrize(
     ("endpoint", "model", "thinking", "expected"),
     [
-        ("moonshot", "kimi-k2.6", Thinking.ON, {"max_completion_tokens": 32_768, "thinking": {"type": "enabled"}, "prompt_cache_key": "id"}),
+        (
+            "moonshot",
+            "kimi-k2.6",
+            Thinking.ON,
+            {"max_completion_tokens": 32_768, "thinking": {"type": "enabled"}, "prompt_cache_key": "id"},
+        ),
         (
             "moonshot",
             "kimi-k2.6",
@@ -107,7 +112,12 @@ OFF: JsonObject = {"thinking": {"type": "disabled"}}
             {"max_completion_tokens": 32_768, "thinking": {"type": "enabled", "keep": "all"}, "prompt_cache_key": "id"},
         ),
         ("moonshot-cn", "kimi-k2.6", Thinking.OFF, {"max_completion_tokens": 32_768, "prompt_cache_key": "id"} | OFF),
-        ("moonshot", "kimi-k2.5", Thinking.KEEP, {"max_completion_tokens": 32_768, "thinking": {"type": "enabled"}, "prompt_cache_key": "id"}),
+        (
+            "moonshot",
+            "kimi-k2.5",
+            Thinking.KEEP,
+            {"max_completion_tokens": 32_768, "thinking": {"type": "enabled"}, "prompt_cache_key": "id"},
+        ),
         ("moonshot", "kimi-k2.7-code", Thinking.OFF, {"max_completion_tokens": 32_768, "prompt_cache_key": "id"}),
         ("moonshot", "kimi-k3", Thinking.ON, {"max_completion_tokens": 32_768, "prompt_cache_key": "id"}),
         ("openrouter", "kimi-k2.6", Thinking.OFF, {"max_tokens": 16_384, "reasoning": {"enabled": False}}),
