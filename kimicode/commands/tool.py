@@ -9,9 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from kimicode.errors import KimicodeError, RefusedError, ToolError, UsageError
+from kimicode.home import kimicode_home
 from kimicode.messages import ToolCall
 from kimicode.sandbox.policy import Permission, Policy
 from kimicode.tools.arguments import ArgumentsError
@@ -58,8 +57,7 @@ def _answer(name: str, arguments: str, permission: str, workspace: Path) -> str:
 
 
 def _scratch() -> Path:
-    home = os.environ.get("KIMICODE_HOME", "")
-    return (Path(home).absolute() if home else user_data_path("kimicode")) / "scratch" / "by-hand"
+    return kimicode_home(os.environ) / "scratch" / "by-hand"
 
 
 def _printable(text: str) -> str:

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from platformdirs import user_data_path
-
 from kimicode.errors import UnavailableError
+from kimicode.home import kimicode_home
 
 _LONGEST_SOCKET_PATH = 100
 
@@ -46,8 +45,7 @@ def _folder(environ: Mapping[str, str]) -> Path:
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime) and _is_ours(Path(runtime)):
         return Path(runtime) / "kimicode"
-    home = environ.get("KIMICODE_HOME", "")
-    return (Path(home).absolute() if home else user_data_path("kimicode")) / "run"
+    return kimicode_home(environ) / "run"
 
 
 def _is_ours(folder: Path) -> bool:
