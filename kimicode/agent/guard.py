@@ -5,7 +5,7 @@ Kimi models are known to repeat a call for hundreds of steps. Two counts are kep
 - *identical*: the same tool with the same arguments (compared as values, so key order and spaces don't matter). A repetition with
   the same result counts 1, one with a different result (polling) counts a half. Reminders at 3, 5 and 8; the run stops at 12.
 - *near-identical*: calls in a row that brought nothing new (every result had been seen before in this run) and resemble an earlier
-  one of that row: the same tool, and at least 60 % of the words of the arguments. Reminders at 5, 8 and 12; the run stops at 20.
+  one of that row: the same tool, other arguments, but at least 60 % of their words. Reminders at 5, 8 and 12; the run stops at 20.
 
 What counts as progress: a call never made before in this run that succeeded and may have changed something (a declared write, or a
 command) sets all identical counts back, so the same test command after each edit is never a loop. A declared write, like any
@@ -44,6 +44,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class _Made(msgspec.Struct, frozen=True):
     """One call of a row that brought nothing new."""
 
+    key: str
     name: str
     words: Counter[str]
 
@@ -66,7 +67,7 @@ class Guard(msgspec.Struct, frozen=True):
         counts = dict(self.counts) if not changed else {}
         before = counts.get(key, 0)
         counts[key] = before + (2 if self.last.get(key, outcome) == outcome else 1)
-        made = _Made(call.name, Counter(_WORD.findall(arguments)[:_WORDS_COMPARED]))
+        made = _Made(key, call.name, Counter(_WORD.findall(arguments)[:_WORDS_COMPARED]))
         new = outcome not in self.seen or (changed and not accesses.everything)
         row = (made,) if new else (*self.row, made)
         near = 0 if new else self.near + any(_similar(made, earlier) for earlier in self.row)
@@ -100,5 +101,8 @@ def _canonical(arguments: str) -> str:
 
 
 def _similar(left: _Made, right: _Made) -> bool:
+    # Identical calls have a count of their own, with earlier reminders.
+    if left.name != right.name or left.key == right.key:
+        return False
     size = left.words.total() + right.words.total()
-    return left.name == right.name and (size == 0 or 2 * (left.words & right.words).total() / size >= _SIMILAR)
+    return size == 0 or 2 * (left.words & right.words).total() / size >= _SIMILAR

@@ -1,9 +1,9 @@
 """Project instructions: the AGENTS.md files from the root of the project down to the working directory, as reference data.
 
 The root is the git root, or the root of the file system outside of a repository. At most `LIMIT` bytes are read in all; where that
-is not enough the file nearest to the working directory is kept first. A file counts only if it is a regular file with UTF-8 text, owned
-by the user, by root or by the owner of the working directory (a file planted in a shared folder above is not), and a symbolic link
-must lead to a place inside the root. Nothing here ever blocks: FIFOs and devices are not opened for reading.
+is not enough the file nearest to the working directory is kept first. A file counts only if it is a regular file with UTF-8 text,
+owned by the user, by root or by the owner of the working directory (a file planted in a shared folder above is not). A symbolic link
+must stay inside the repository, or outside of one inside its own folder. Nothing here ever blocks: FIFOs and devices are not read.
 What this module does not do: decide where the text goes in the conversation (`opening` does: never into the system prompt).
 """
 
@@ -41,17 +41,17 @@ def git_root(directory: Path) -> Path | None:
 def read_instructions(directory: Path, *, limit: int = LIMIT) -> Instructions:
     """The instructions that apply in `directory`."""
     directory = directory.resolve()
-    root = git_root(directory) or Path(directory.anchor)
+    repository = git_root(directory)
     owners = {0, os.geteuid(), directory.stat().st_uid}
     left = limit
     files: list[Instruction] = []
     skipped: list[str] = []
-    for path in _candidates(directory, root):
+    for path in _candidates(directory, repository):
         if left <= 0:
             skipped.append(f"{path}: no room left in {limit} bytes")
             continue
         try:
-            data, cut = _read(path, root, owners, left)
+            data, cut = _read(path, repository or path.parent, owners, left)
             files.append(Instruction(path, _text(data, cut), cut))
         except (OSError, ValueError) as error:
             skipped.append(f"{path}: {error}")
@@ -60,20 +60,20 @@ def read_instructions(directory: Path, *, limit: int = LIMIT) -> Instructions:
     return Instructions(tuple(reversed(files)), tuple(reversed(skipped)))
 
 
-def _candidates(directory: Path, root: Path) -> Iterator[Path]:
+def _candidates(directory: Path, last: Path | None) -> Iterator[Path]:
     """The existing AGENTS.md files, the nearest first."""
     for folder in (directory, *directory.parents):
         path = folder / NAME
         if os.path.lexists(path):
             yield path
-        if folder == root:
+        if folder == last:
             return
 
 
-def _read(path: Path, root: Path, owners: set[int], limit: int) -> tuple[bytes, bool]:
-    real = path.resolve(strict=True)
-    if root not in real.parents:
-        raise ValueError(f"a link that leads out of {root}")
+def _read(path: Path, bound: Path, owners: set[int], limit: int) -> tuple[bytes, bool]:
+    real = Path(os.path.realpath(path, strict=True))
+    if bound not in real.parents:
+        raise ValueError(f"a link that leads out of {bound}")
     # O_NONBLOCK, because opening a FIFO without a writer would wait for ever.
     fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:

@@ -104,9 +104,11 @@ def _args(call):
 class Rig:
     """An agent on a script, with all its events in a list. `on_event(index, event)` may act in the middle."""
 
-    def __init__(self, script, *, limits=None, contract=None, context=(), step=0, grace=3.0, on_event=None, model=None, emit=None):
+    def __init__(
+        self, script, *, limits=None, contract=None, context=(), step=0, grace=3.0, on_event=None, model=None, tools=None, emit=None
+    ):
         self.model = model or ScriptedClient(script)
-        self.tools = FakeTools()
+        self.tools = tools or FakeTools()
         self.events = []
         self.on_event = on_event
         self.agent = Agent(
