@@ -25,12 +25,17 @@ _LONGEST_STRING = 1 << 20
 
 
 class ModelHead(msgspec.Struct, frozen=True):
-    """What the head of a model file says. `context` in tokens; `profile` is `default` unless the file says otherwise."""
+    """What the head of a model file says.
+
+    `context` in tokens; `profile` is `default` unless the file says otherwise; `own_sampling`: the file sets its temperature, which the
+    engine then uses unasked.
+    """
 
     name: str
     architecture: str
     context: int
     profile: str = "default"
+    own_sampling: bool = False
 
 
 class _CutError(Exception):
@@ -63,6 +68,7 @@ def read_head(path: Path) -> ModelHead:
         architecture=architecture,
         context=context,
         profile=str(facts.get("kimicode.profile", "default")),
+        own_sampling="kimicode.temperature" in facts,
     )
 
 

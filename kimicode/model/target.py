@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kimicode.errors import UnavailableError, UsageError
-from kimicode.model.catalogue import Catalogue, EndpointRow, ModelRow, Price, Serving, load_catalogue
+from kimicode.model.catalogue import Catalogue, EndpointRow, ModelRow, Price, SamplingByMode, Serving, load_catalogue
 from kimicode.model.client import ModelInfo
 from kimicode.model.gguf_header import read_head
 
@@ -180,6 +180,8 @@ def _embedded(catalogue: Catalogue, name: str) -> Target:
     path = _shipped(shipped.file) if shipped else Path(name).expanduser().absolute()
     head = read_head(path)
     traits = shipped or _by_profile(catalogue, head.profile)
+    if head.own_sampling:
+        traits = msgspec.structs.replace(traits, sampling=SamplingByMode())
     row = catalogue.endpoints[EMBEDDED_ROW]
     return Target(EMBEDDED_ROW, name, name, row.base_url, row, traits, head.context, model_file=str(path))
 

@@ -9,7 +9,7 @@ import pytest
 from kimicode.errors import KimicodeError, UnavailableError, UsageError
 from kimicode.messages import Usage
 from kimicode.model import boxed_model, resolve
-from kimicode.model.catalogue import load_catalogue
+from kimicode.model.catalogue import SamplingByMode, load_catalogue
 from kimicode.model.gguf_header import ModelHead, read_head
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +132,12 @@ def test_a_model_file(tmp_path: Path) -> None:
     assert (target.endpoint, target.model_file, target.context, target.info.profile) == ("embedded", str(path), 2048, "lean")
     plain = model_file(tmp_path / "n.gguf", {"general.architecture": "deepseek2", "deepseek2.context_length": 512})
     assert resolve("embedded", str(plain), {}).info.profile == "default"
+
+
+def test_a_file_that_sets_its_own_temperature_is_sent_none(tmp_path: Path) -> None:
+    assert resolve(None, str(model_file(tmp_path / "m.gguf", FACTS)), {}).traits.sampling.thinking.temperature == 0.0
+    own = model_file(tmp_path / "n.gguf", FACTS | {"kimicode.temperature": 1})
+    assert resolve(None, str(own), {}).traits.sampling == SamplingByMode()
 
 
 def test_a_relative_model_file_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
