@@ -34,7 +34,7 @@ class SessionStarted(_Event, frozen=True, tag="session_started"):
 
 
 class MessageAdded(_Event, frozen=True, tag="message_added"):
-    """A message other than a model's answer or a tool's result enters the context: system, user, note."""
+    """A message other than a model's whole answer or a tool's result enters the context: system, user, note, an answer cut by a stop."""
 
     message: Message
 

@@ -16,26 +16,17 @@ from kimicode.agent.answer import Contract, Judge
 from kimicode.agent.budget import Ledger, Limits, out_of_time
 from kimicode.agent.context import unanswered, well_formed
 from kimicode.agent.guard import Guard
+from kimicode.agent.outcome import error_of, status_of
 from kimicode.agent.record import Recorder
 from kimicode.agent.schedule import run_calls
 from kimicode.agent.toolbox import Toolbox
-from kimicode.errors import (
-    BudgetReached,
-    ContractError,
-    Interrupted,
-    KimicodeError,
-    RefusedError,
-    SessionError,
-    TemporaryError,
-    UnavailableError,
-)
+from kimicode.errors import BudgetReached, ContractError, Interrupted, KimicodeError, SessionError
 from kimicode.events import (
     AnswerReset,
     Event,
     MessageAdded,
     Notice,
     RunFinished,
-    RunStatus,
     StepFinished,
     StepStarted,
     TextDelta,
@@ -94,6 +85,7 @@ class Run:
         self._abandoned: asyncio.Future[None] | None = None
         self._unwritten: SessionError | None = None
         self._ended = False
+        self._before = len(recorder.context.messages)
 
     async def go(self, prompt: Conversation) -> RunFinished:
         """Append `prompt` and run to the end. If the caller is cancelled, the run is interrupted first and the cancellation goes on."""
@@ -258,7 +250,7 @@ class Run:
 
     def _end(self) -> RunFinished:
         error = self._error()
-        text = self._keep_partial() or _last_text(self._recorder.context.messages)
+        text = self._keep_partial() or _last_text(self._recorder.context.messages[self._before :])
         for call in unanswered(self._recorder.context.messages):
             self._record_last(ToolFinished(self._unfinished(call), 0.0))
         finished = self._finished(error or self._unwritten, self._judge.text if error is None else text)
@@ -283,10 +275,10 @@ class Run:
             return self._stopping
         if not work.done():
             work.cancel()
-            work.add_done_callback(_outcome)
+            work.add_done_callback(error_of)
             return self._stopping
         # Asked for in any case: asyncio complains about exceptions that nobody looked at.
-        outcome = _outcome(work)
+        outcome = error_of(work)
         return self._stopping or outcome
 
     def _record(self, event: Event) -> None:
@@ -312,37 +304,6 @@ class Run:
             error=str(error) if error else "",
             data=self._judge.data if error is None else None,
         )
-
-
-def status_of(error: KimicodeError | None) -> RunStatus:
-    """The run status that stands for an error; `done` for none."""
-    match error:
-        case None:
-            return "done"
-        case ContractError():
-            return "contract"
-        case UnavailableError():
-            return "unavailable"
-        case TemporaryError():
-            return "temporary"
-        case RefusedError():
-            return "refused"
-        case BudgetReached():
-            return "budget"
-        case Interrupted():
-            return "interrupted"
-        case _:
-            return "failed"
-
-
-def _outcome(work: "asyncio.Task[None]") -> KimicodeError | None:
-    if work.cancelled():
-        return KimicodeError("the run was cancelled from inside", hint="This is a fault in a tool or a model client; please report it.")
-    match work.exception():
-        case None | KimicodeError() as error:
-            return error
-        case error:
-            return KimicodeError(f"unexpected {type(error).__name__}: {error}", hint="This is a fault in kimicode; please report it.")
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

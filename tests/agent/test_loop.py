@@ -117,6 +117,12 @@ def test_errors_of_the_model_end_the_run_with_their_code(rig, error, status, cod
     assert well_formed(made.messages)
 
 
+def test_a_failed_run_does_not_show_the_answer_of_the_run_before(rig):
+    made = rig(["First.", TemporaryError("busy")])
+    made.run()
+    assert made.run("again").text == ""
+
+
 def test_a_stream_without_an_end_is_no_answer(rig):
     class Endless(ScriptedClient):
         async def stream(self, request):
