@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
+from kimicode.errors import UnavailableError
 from kimicode.model.client import ModelClient
 from kimicode.model.daemon import EngineDaemon
 from kimicode.model.embedded import EmbeddedClient
@@ -22,4 +23,8 @@ def connect(target: Target, environ: Mapping[str, str], on_notice: Callable[[str
         return EmbeddedClient(target, daemon, patience=patience, on_notice=on_notice)
     transport = httpx.AsyncHTTPTransport(uds=target.socket, verify=False) if target.socket else None
     key = environ.get(target.key_env, "").strip() if target.key_env else ""
+    if not (key.isascii() and key.isprintable()):
+        raise UnavailableError(
+            f"{target.key_env} holds characters that no key has", hint="Copy the key again; a line break or quote may be in it."
+        )
     return OpenAIClient(target, key=key, transport=transport, patience=patience, on_notice=on_notice)

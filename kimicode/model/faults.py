@@ -32,7 +32,7 @@ _QUOTA = re.compile(
     re.IGNORECASE,
 )
 _FILTER = re.compile(r"content[_ ]filter|high risk|content policy|moderation", re.IGNORECASE)
-_OVERLOAD = re.compile(r"overload|rate.?limit|try again|temporar|timed? ?out|unavailable", re.IGNORECASE)
+_OVERLOAD = re.compile(r"overload|rate.?limit|try again|temporar|timed? ?out|unavailable|internal|server.?error", re.IGNORECASE)
 _LONGEST_MESSAGE = 500
 
 
@@ -63,7 +63,7 @@ def classify(target: Target, detail: Detail, wait: float | None = None) -> Kimic
     status, said = detail.status or 0, f"{detail.kind} {detail.message}"
     place = f"{target.endpoint} ({status})" if status else target.endpoint
     text = f"{place}: {detail.message}"
-    if status != 429 and _OVERFLOW.search(said):
+    if status == 413 or (status != 429 and _OVERFLOW.search(said)):
         return ContextOverflowError(
             f"the conversation does not fit the context of {target.model}: {text}",
             hint="Compact the conversation, start a new session, or use a model with a larger context.",

@@ -26,7 +26,8 @@ from kimicode.model.rundir import run_paths
 ROOT = Path(__file__).parents[2]
 REQUEST = ModelRequest((User("Hello"),))
 QUICK = Deadlines(start=20, load=30, probe=1, poll=0.01)
-IMPATIENT = Deadlines(start=0.3, load=5, probe=0.1, poll=0.01)
+# Long enough for a loaded machine to answer one question in, short enough to wait out.
+IMPATIENT = Deadlines(start=1.5, load=30, probe=0.5, poll=0.01)
 
 
 class Box:
@@ -178,7 +179,8 @@ def test_death_in_every_answer_ends_with_what_it_said(box: Box) -> None:
 
 
 def test_a_daemon_that_hangs_in_an_answer_is_given_up(box: Box) -> None:
-    error, _ = failure(box.client("stall", IMPATIENT, idle=0.2))
+    asyncio.run(box.daemon("stall").ensure())
+    error, _ = failure(box.client("stall", IMPATIENT, idle=1.0))
     assert isinstance(error, UnavailableError)
     assert len(box.starts()) == 1
 

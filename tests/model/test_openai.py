@@ -60,7 +60,7 @@ class Waits:
 
 
 def patience(waits: Waits, idle: float = 10.0) -> Patience:
-    return Patience(sleep=waits.sleep, random=lambda: 0.0, wall_clock=lambda: 1_000_000.0, idle=idle, grace=0.05)
+    return Patience(sleep=waits.sleep, random=lambda: 0.0, wall_clock=lambda: 1_000_000.0, idle=idle, grace=0.2)
 
 
 def ask(
@@ -204,7 +204,7 @@ def test_a_fault_that_stays_ends_with_an_error_and_no_answer(fault: Behaviour) -
 
 
 def test_silence_is_cut_and_asked_again() -> None:
-    deltas, server, _, failure = ask(stall(chunk({"content": "Hel"})), stream(HELLO), idle=0.05)
+    deltas, server, _, failure = ask(stall(chunk({"content": "Hel"})), stream(HELLO), idle=1.0)
     assert failure is None
     assert finished(deltas).message.content == "Hello"
     assert len(server.calls) == 2
@@ -214,7 +214,7 @@ def test_silence_before_the_first_byte() -> None:
     async def silent(peer: object) -> None:
         await asyncio.Event().wait()
 
-    deltas, _, _, failure = ask(silent, stream(HELLO), idle=0.05)
+    deltas, _, _, failure = ask(silent, stream(HELLO), idle=1.0)
     assert failure is None
     assert "silent" in next(delta.reason for delta in deltas if isinstance(delta, Restarted))
 
@@ -259,6 +259,7 @@ def test_advice_that_is_too_long_is_passed_on() -> None:
         (error(400, "Your request exceeded model token limit : 262144"), ContextOverflowError, ["context", "Compact"]),
         (error(400, "Requested tokens (9000) exceed context window of 4096"), ContextOverflowError, ["4096"]),
         (error(500, "the request exceeds the available context size"), ContextOverflowError, ["context"]),
+        (error(413, "too large"), ContextOverflowError, ["too large"]),
         (error(400, "invalid temperature"), KimicodeError, ["invalid temperature"]),
         (status(301, b"", "Location: http://evil.example/v1\r\n"), UnavailableError, ["redirects"]),
         (stream(event({"error": {"message": "request (31430 tokens) exceeds context size (30000)"}})), ContextOverflowError, ["31430"]),
@@ -278,6 +279,13 @@ def test_the_key_is_in_no_message() -> None:
     *_, failure = ask(error(401, f"Incorrect API key provided: {KEY}"))
     assert failure is not None
     assert KEY not in str(failure)
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-“quoted”"])
+def test_a_key_that_is_none(key: str) -> None:
+    environ = {"MOONSHOT_API_KEY": key}
+    with pytest.raises(UnavailableError, match="MOONSHOT_API_KEY"):
+        connect(resolve("moonshot", None, environ), environ, lambda _text: None, None)
 
 
 def test_nothing_listens() -> None:

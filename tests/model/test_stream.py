@@ -156,6 +156,7 @@ def test_a_damaged_payload_is_an_error(payload: bytes) -> None:
     [
         ({"error": {"message": "maximum context length is 30000"}}, ContextOverflowError),
         ({"error": "the server is overloaded"}, TemporaryError),
+        ({"error": {"message": "Internal server error", "type": "server_error"}}, TemporaryError),
         ({"choices": [{"error": {"code": 502, "message": "bad"}, "delta": {}}]}, TemporaryError),
         ({"error": {"code": 400, "message": "no such parameter"}}, KimicodeError),
     ],
