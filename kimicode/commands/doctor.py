@@ -1,0 +1,237 @@
+"""`kimicode doctor`: what works here, what does not, and what to do about it.
+
+Every check is a function of what it looks at and returns one `Check`; none changes anything but the engine's own empty runtime folder
+and none sends anything anywhere. Keys are reported by the name of their variable, never by value. What this module does not do:
+repair.
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal, TextIO, TypeAlias
+
+import msgspec
+
+from kimicode.errors import KimicodeError, ToolError, UnavailableError, UsageError
+from kimicode.home import kimicode_home
+from kimicode.model.catalogue import Catalogue, load_catalogue
+from kimicode.model.rundir import run_paths
+from kimicode.model.target import boxed_model, resolve
+from kimicode.session.store import SessionStore
+from kimicode.settings import load_settings, settings_path
+from kimicode.text import Untrusted, render_safe
+from kimicode.tools.ripgrep import locate
+
+State: TypeAlias = Literal["ok", "limited", "missing"]
+
+JSON_VERSION: Final = 1
+LITTLE_DISK_BYTES: Final = 1 << 30
+"""Below this the disk is called small: long sessions with large tool results take hundreds of megabytes."""
+
+_PROBE_SECONDS: Final = 60
+# Loading llama.cpp can end a process, so another one does it.
+_PROBE: Final = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import llama_cpp as l; print(l.__version__, l.llama_print_system_info().decode())",
+)
+_FAST: Final = frozenset({"AVX2", "NEON"})
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at. `limited`: kimicode works, with less; `missing`: something does not work without it."""
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def doctor(as_json: bool) -> int:
+    """Write what works and what does not, for people or as one JSON object; 1 where something is missing, else 0."""
+    checks = tuple(all_checks(os.environ))
+    healthy = all(check.state != "missing" for check in checks)
+    if as_json:
+        text = msgspec.json.encode({"v": JSON_VERSION, "ok": healthy, "checks": checks}).decode()
+    else:
+        text = "\n".join([*map(_shown, checks), "", "kimicode can work here." if healthy else "Something is missing, see above."])
+    sys.stdout.write(render_safe(Untrusted(text)) + "\n")
+    return 0 if healthy else KimicodeError.exit_code
+
+
+def all_checks(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Every check, in the order in which they are shown."""
+    catalogue = load_catalogue()
+    home = kimicode_home(environ)
+    yield Check("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield git(environ.get("PATH"))
+    yield ripgrep((Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))), environ.get("PATH"))
+    yield settings(environ)
+    yield model(environ)
+    yield keys(catalogue, environ)
+    yield boxed(environ)
+    yield inference(_PROBE)
+    yield runtime_folder(environ)
+    yield sessions(home)
+    yield disk(home)
+    yield sandbox()
+    yield terminal(sys.stdin, sys.stdout, environ)
+
+
+def git(path: str | None) -> Check:
+    """Is there a git on the search path `path`, and does it start?"""
+    advice = "Install git; without it kimicode can't tell what changed."
+    program = shutil.which("git", path=path)
+    if program is None:
+        return Check("git", "limited", "not on PATH", advice)
+    code, out = _output((program, "--version"))
+    return Check("git", "ok", f"{out} at {program}") if code == 0 else Check("git", "limited", f"{program} does not start: {out}", advice)
+
+
+def ripgrep(folders: Sequence[Path], path: str | None) -> Check:
+    """Is there a ripgrep, which the tools grep and glob need, in `folders` or on the search path?"""
+    try:
+        program = locate(folders, path)
+    except ToolError:
+        return Check("ripgrep", "missing", "neither beside Python nor on PATH", "Install the package `ripgrep`; grep and glob need it.")
+    code, out = _output((str(program), "--version"))
+    if code:
+        return Check("ripgrep", "missing", f"{program} does not start: {out}", "Install the package `ripgrep` again.")
+    return Check("ripgrep", "ok", f"{out.splitlines()[0]} at {program}")
+
+
+def settings(environ: Mapping[str, str]) -> Check:
+    """Can the settings be read?"""
+    try:
+        load_settings(environ, {})
+    except UsageError as error:
+        return Check("settings", "missing", error.message, error.hint)
+    path = settings_path(environ)
+    return Check("settings", "ok", f"{path}" if path.exists() else f"defaults; a file would be {path}")
+
+
+def model(environ: Mapping[str, str]) -> Check:
+    """Which model would a run without flags use? Nothing is asked of its endpoint."""
+    try:
+        chosen = load_settings(environ, {})
+        target = resolve(chosen.endpoint, chosen.model, environ)
+    except (UsageError, UnavailableError) as error:
+        return Check("model", "limited", error.message, error.hint)
+    return Check("model", "ok", f"{target.model} at {target.endpoint} (not asked; its context is {target.context:,} tokens)")
+
+
+def keys(catalogue: Catalogue, environ: Mapping[str, str]) -> Check:
+    """Which variables with keys for endpoints are set?"""
+    known = dict.fromkeys(variable for row in catalogue.endpoints.values() for variable in row.key_env)
+    found = [variable for variable in known if environ.get(variable, "").strip()]
+    if found:
+        return Check("keys", "ok", f"set: {', '.join(found)}")
+    return Check(
+        "keys", "limited", "none is set", "`kimicode models list` says which variable each endpoint reads; a server of your own needs none."
+    )
+
+
+def boxed(environ: Mapping[str, str]) -> Check:
+    """Is the model in the box there and whole?"""
+    name = boxed_model()
+    try:
+        target = resolve(None, name, environ)
+    except (UsageError, UnavailableError) as error:
+        return Check(name, "limited", error.message, error.hint)
+    size = Path(target.model_file).stat().st_size
+    return Check(name, "ok", f"{target.model_file} ({size / 1e6:.1f} MB, context {target.context:,})")
+
+
+def inference(probe: Sequence[str]) -> Check:
+    """Does llama.cpp load, and which features of the processor does it use?"""
+    code, out = _output(probe)
+    if code:
+        reason = out.splitlines()[-1] if out else f"exit code {code}"
+        return Check("llama.cpp", "limited", f"does not load: {reason}", "Install llama-cpp-python again; until then only endpoints work.")
+    version, _, facts = out.partition(" ")
+    features = re.findall(r"(\w+) = [1-9]", facts)
+    found = f"llama-cpp-python {version}, {platform.machine()}: {' '.join(features) or 'no features'}"
+    if _FAST.isdisjoint(features):
+        advice = "Without AVX2 or NEON the engine is slow. Build llama-cpp-python on this machine if its processor has them."
+        return Check("llama.cpp", "limited", found, advice)
+    return Check("llama.cpp", "ok", found)
+
+
+def runtime_folder(environ: Mapping[str, str]) -> Check:
+    """Can engines keep their sockets where they should?"""
+    try:
+        folder = run_paths(boxed_model(), environ).socket.parent
+    except UnavailableError as error:
+        return Check("engine folder", "missing", error.message, error.hint)
+    return Check("engine folder", "ok", f"{folder} ({len(list(folder.glob('*.sock')))} sockets)")
+
+
+def sessions(home: Path) -> Check:
+    """Can session logs be written? Tried with a file that never gets a name."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(home)) as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+        count = len(SessionStore(home).ids())
+    except OSError as error:
+        return Check("sessions", "missing", f"can't write in {home}: {error.strerror}", "Set KIMICODE_HOME to a folder that you can write.")
+    return Check("sessions", "ok", f"{count} in {home / 'sessions'}")
+
+
+def disk(home: Path, little: int = LITTLE_DISK_BYTES) -> Check:
+    """Is there room for sessions?"""
+    free = shutil.disk_usage(_existing(home)).free
+    found = f"{free / 2**30:.1f} GiB free for {home}"
+    return Check("disk", "ok", found) if free >= little else Check("disk", "limited", found, "Free some space, or set KIMICODE_HOME.")
+
+
+def sandbox() -> Check:
+    """How far are tools contained?"""
+    return Check(
+        "sandbox",
+        "limited",
+        "none yet: file tools check real paths against the workspace; commands are not contained",
+        "Use --permission read-only, or a container, where you don't trust what commands do.",
+    )
+
+
+def terminal(stdin: TextIO | None, stdout: TextIO | None, environ: Mapping[str, str]) -> Check:
+    """Is this a terminal that can show a user interface?"""
+    if stdin is None or stdout is None or not stdin.isatty() or not stdout.isatty():
+        return Check("terminal", "limited", "input or output is not a terminal", "Here only --headless works.")
+    kind = environ.get("TERM", "")
+    encoding = stdout.encoding.lower()
+    found = f"{kind or 'TERM is not set'}, {encoding}, {shutil.get_terminal_size().columns} columns"
+    if kind in ("", "dumb"):
+        return Check("terminal", "limited", found, "Set TERM to your terminal's name; until then --headless works.")
+    if encoding not in ("utf-8", "utf8"):
+        return Check("terminal", "limited", found, "Choose a UTF-8 locale, for example LANG=C.UTF-8.")
+    return Check("terminal", "ok", found)
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() or folder == folder.parent else _existing(folder.parent)
+
+
+def _output(command: Sequence[str]) -> tuple[int, str]:
+    """Exit code and stripped output of a command; its complaints where it fails."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 1, str(error)
+    raw = done.stderr or done.stdout if done.returncode else done.stdout
+    return done.returncode, raw.decode("utf-8", "replace").strip()
+
+
+def _shown(check: Check) -> str:
+    line = f"{check.state:<8} {check.name:<14} {check.found}"
+    return f"{line}\n{'':<24}→ {check.advice}" if check.advice else line
