@@ -5,9 +5,11 @@ What this module does not do: run in the engine's own process.
 """
 
 import fcntl
+import http.client
+import json
 import os
 import signal
-import subprocess
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import httpx
 
 from engine.errors import EngineError, ModelFileError
 from engine.gguf import inspect
@@ -29,7 +29,9 @@ START_SECONDS: Final = 3600.0
 STOP_SECONDS: Final = 10.0
 """How long an engine may take to end before it is killed: it finishes the step that is running."""
 
-_PROBE_SECONDS: Final = 5.0
+PROBE_SECONDS: Final = 5.0
+"""How long an engine may take to say how it is."""
+
 _POLL_SECONDS: Final = 0.05
 
 
@@ -44,9 +46,10 @@ class Running:
     counters: Mapping[str, object]
 
 
-def running(environ: Mapping[str, str]) -> list[Running]:
-    """Every living engine in the run folder, by name."""
-    return [found for pid in sorted(run_folder(environ).glob("*.pid")) if (found := _look(Places(pid.with_suffix(".sock")))) is not None]
+def running(environ: Mapping[str, str], *, patience: float = PROBE_SECONDS) -> list[Running]:
+    """Every living engine in the run folder, by name; one has `patience` seconds to answer."""
+    files = sorted(run_folder(environ).glob("*.pid"))
+    return [found for pid in files if (found := _look(Places(pid.with_suffix(".sock")), patience)) is not None]
 
 
 def start(model: Path, environ: Mapping[str, str], *, idle_timeout: float | None, context: int | None) -> Running:
@@ -60,7 +63,7 @@ def start(model: Path, environ: Mapping[str, str], *, idle_timeout: float | None
     with _starting(places, deadline):
         child = None if is_claimed(places.pid) else _spawn(places, model, idle_timeout, context)
         while (found := _look(places)) is None or found.status != "ok":
-            if child is not None and (code := child.poll()) is not None:
+            if child is not None and (code := _exit_code(child)) is not None:
                 kind = ModelFileError if code == ModelFileError.exit_code else EngineError
                 raise kind(f"{_last_line(places.log) or 'the engine said nothing'} (it ended with {code}; its log is {places.log})")
             if time.monotonic() > deadline:
@@ -69,16 +72,16 @@ def start(model: Path, environ: Mapping[str, str], *, idle_timeout: float | None
     return found
 
 
-def stop(engine: Running) -> None:
-    """End `engine`: politely, then not. Raises `EngineError` where it can't be ended."""
-    for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+def stop(engine: Running, *, patience: float = STOP_SECONDS) -> None:
+    """End `engine`: politely, and after `patience` seconds not. Raises `EngineError` where it can't be ended."""
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, STOP_SECONDS)):
         try:
             os.kill(engine.pid, number)
         except ProcessLookupError:
             return
         except PermissionError:
             raise EngineError(f"process {engine.pid} belongs to someone else") from None
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not is_claimed(engine.places.pid):
                 return
@@ -86,34 +89,67 @@ def stop(engine: Running) -> None:
     raise EngineError(f"process {engine.pid} does not end")
 
 
-def _look(places: Places) -> Running | None:
+def _look(places: Places, patience: float = PROBE_SECONDS) -> Running | None:
     try:
         lines = places.pid.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return None
     if len(lines) < 2 or not lines[0].isdigit() or not is_claimed(places.pid):
         return None
+    answer = health(places.socket, patience=patience)
+    return Running(places, int(lines[0]), Path(lines[1]), str(answer.pop("status", "silent")), answer)
+
+
+def health(path: Path, *, patience: float = PROBE_SECONDS) -> dict[str, object]:
+    """What the engine on the socket `path` says of itself; nothing where it does not answer within `patience` seconds."""
+    connection = _UnixConnection(path, patience)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=os.fspath(places.socket)), timeout=_PROBE_SECONDS) as client:
-            health = client.get("http://engine/health").json()
-    except (httpx.TransportError, ValueError):
-        health = {}
-    return Running(places, int(lines[0]), Path(lines[1]), str(health.pop("status", "silent")), health)
+        connection.request("GET", "/health")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}
 
 
-def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int | None) -> subprocess.Popen[bytes]:
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("engine", timeout=patience)
+        self._path = os.fspath(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int | None) -> int:
+    """The process id of a new engine in a session of its own, so that it outlives the terminal."""
     command = [sys.executable, "-P", "-m", "engine", "serve", "--model", os.fspath(model.absolute()), "--socket", os.fspath(places.socket)]
     command += [] if idle_timeout is None else ["--idle-timeout", f"{idle_timeout:g}"]
     command += [] if context is None else ["--context", str(context)]
     package = os.fspath(Path(__file__).parents[1])
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
-    descriptor = os.open(places.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, env=environ, start_new_session=True
-        )
-    finally:
-        os.close(descriptor)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    # Not subprocess, whose objects complain when a child outlives them.
+    return os.posix_spawn(
+        sys.executable,
+        command,
+        environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.fspath(places.log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def _exit_code(child: int) -> int | None:
+    """How our child ended, or None while it runs."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 @contextmanager

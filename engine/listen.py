@@ -39,9 +39,11 @@ def unix_listener(places: Places, model: Path, *, patience: float = CLAIM_SECOND
             _remove_stale(places.socket)
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
                 _bind_private(listener, places.socket)
-                yield listener
+                try:
+                    yield listener
+                finally:
+                    places.socket.unlink(missing_ok=True)
         finally:
-            places.socket.unlink(missing_ok=True)
             places.pid.unlink(missing_ok=True)
             os.close(claim)
     except OSError as error:

@@ -1,5 +1,6 @@
 """Model files, good and bad: what can be known before llama.cpp opens one, and that no bytes cause anything but `ModelFileError`."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -57,12 +58,8 @@ def test_a_flipped_byte_in_the_header_never_escapes_as_another_error(tiny: Path,
     data = bytearray(tiny.read_bytes())
     data[place] = value
     spoiled.write_bytes(data)
-    try:
-        file = inspect(spoiled)
-    except ModelFileError as error:
-        assert "\n" not in str(error)
-    else:
-        assert file.path == spoiled
+    with contextlib.suppress(ModelFileError):
+        assert inspect(spoiled).path == spoiled
 
 
 def test_what_is_no_model_file_is_named(tmp_path: Path) -> None:
