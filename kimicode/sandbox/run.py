@@ -25,6 +25,9 @@ TERM_GRACE_S: Final = 1.0
 _EOF_GRACE_S: Final = 0.25
 """How long output may still come after the shell exited: `> >(tee log)` ends a moment later than its shell."""
 
+_COLLECT_S: Final = 10.0
+"""How long to wait for a killed shell to be collected. It is there at once, except on a machine that is overloaded or a disk that hangs."""
+
 _POLL_S: Final = 0.02
 _READ_BYTES: Final = 64 * 1024
 _FINAL_READS: Final = 32
@@ -114,7 +117,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await _end_group(process.pid)
     _signal_group(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), TERM_GRACE_S)
+        await asyncio.wait_for(process.wait(), _COLLECT_S)
 
 
 async def _end_group(group: int) -> None:

@@ -86,10 +86,10 @@ def test_a_command_that_prints_for_ever_is_bounded_and_stopped(tmp_path: Path) -
 
 def test_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
     started = time.monotonic()
-    done = run(tmp_path, "sleep 1000 & echo $!; sleep 1000", timeout_s=0.3)
+    done = run(tmp_path, "sleep 10000 & echo $!; sleep 10000", timeout_s=0.3)
     assert done.exit_code is None
     assert not alive(int(done.output.head))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_a_group_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
@@ -108,21 +108,21 @@ def test_a_stopped_command_is_killed(tmp_path: Path) -> None:
 
 def test_background_processes_end_with_their_command(tmp_path: Path) -> None:
     started = time.monotonic()
-    done = run(tmp_path, "sleep 1000 & echo $!; sleep 1000 >/dev/null 2>&1 & echo $!; exit 5")
+    done = run(tmp_path, "sleep 10000 & echo $!; sleep 10000 >/dev/null 2>&1 & echo $!; exit 5")
     assert done.exit_code == 5
     for pid in done.output.head.split():
         wait_until(lambda pid=int(pid): not alive(pid))  # type: ignore[misc]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_a_detached_child_that_keeps_the_pipe_open_does_not_hold_up_the_call(tmp_path: Path) -> None:
     # communicate() waits for such a child for ever, and its group has gone.
     started = time.monotonic()
-    done = run(tmp_path, "setsid sleep 1000 & echo $!")
+    done = run(tmp_path, "setsid sleep 10000 & echo $!")
     pid = int(done.output.head)
     try:
         assert done.exit_code == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
     finally:
         os.kill(pid, signal.SIGKILL)
 
@@ -140,7 +140,7 @@ def test_cancelling_ends_the_group_promptly(tmp_path: Path, times: int) -> None:
     async def scenario() -> int:
         command = "trap '' TERM; echo $$ > pid.tmp; mv pid.tmp pid; while :; do sleep 0.05; done"
         task = asyncio.create_task(
-            run_command(command, cwd=tmp_path, timeout_s=1000, capture=capture_in(tmp_path), environ={"PATH": os.environ["PATH"]})
+            run_command(command, cwd=tmp_path, timeout_s=10000, capture=capture_in(tmp_path), environ={"PATH": os.environ["PATH"]})
         )
         while not (tmp_path / "pid").exists():  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0)
@@ -154,7 +154,7 @@ def test_cancelling_ends_the_group_promptly(tmp_path: Path, times: int) -> None:
     started = time.monotonic()
     pid = asyncio.run(scenario())
     wait_until(lambda: not alive(pid))
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60
 
 
 def test_no_file_descriptor_is_left_open(tmp_path: Path) -> None:
