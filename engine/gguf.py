@@ -17,31 +17,12 @@ from typing import BinaryIO, Final, TypeAlias
 from gguf.constants import GGML_QUANT_SIZES
 
 from engine.errors import ModelFileError
+from engine.hyperparameters import problem
 
 Scalar: TypeAlias = int | float | bool | str
 
 ARCHITECTURE: Final = "deepseek2"
 """llama.cpp's name for the architecture of K2: latent attention and a mixture of experts."""
-
-REQUIRED: Final = (
-    "context_length",
-    "embedding_length",
-    "block_count",
-    "attention.layer_norm_rms_epsilon",
-    "attention.q_lora_rank",
-    "attention.kv_lora_rank",
-    "attention.key_length_mla",
-    "attention.value_length_mla",
-    "rope.dimension_count",
-    "expert_feed_forward_length",
-    "expert_shared_count",
-    "expert_count",
-    "expert_used_count",
-)
-"""Hyperparameters without which llama.cpp refuses the model, or guesses what is wrong for K2."""
-
-MAX_EXPERTS: Final = 1024
-"""llama.cpp's own limit; it aborts above."""
 
 _ARRAY: Final = 9
 _STRING: Final = 8
@@ -140,15 +121,16 @@ def _check(path: Path, metadata: Mapping[str, Scalar | Array]) -> None:
         raise ModelFileError(f"{path}: not a model this engine runs: {what}, K2's is {ARCHITECTURE!r}")
     if _number(metadata, "split.no", 0) != 0:
         raise ModelFileError(f"{path}: a later part of a split model; give its first part")
-    missing = [key for key in REQUIRED if not isinstance(metadata.get(f"{ARCHITECTURE}.{key}"), int | float)]
-    if missing:
-        raise ModelFileError(f"{path}: its metadata lacks {ARCHITECTURE}.{missing[0]}; convert the model again")
+    prefix = f"{ARCHITECTURE}."
+    numbers = {key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix) and type(value) is int}
+    wrong = problem(numbers)
+    if wrong is None and not isinstance(metadata.get(f"{prefix}attention.layer_norm_rms_epsilon"), float):
+        wrong = "attention.layer_norm_rms_epsilon is missing"
+    if wrong is not None:
+        raise ModelFileError(f"{path}: its metadata is not that of a model: {prefix}{wrong}; convert the model again")
     for key in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type"):
         if not isinstance(metadata.get(key), Array):
             raise ModelFileError(f"{path}: it has no vocabulary ({key}); convert the model again with its tokenizer")
-    experts, used = (_number(metadata, f"{ARCHITECTURE}.{key}", 0) for key in ("expert_count", "expert_used_count"))
-    if not 0 < used <= experts <= MAX_EXPERTS:
-        raise ModelFileError(f"{path}: {used:g} of {experts:g} experts can't be; llama.cpp runs up to {MAX_EXPERTS}")
 
 
 def _number(metadata: Mapping[str, Scalar | Array], key: str, default: float) -> float:

@@ -63,6 +63,8 @@ class _Log:
 def _library() -> _Log:
     """Start llama.cpp once a process and take over its log."""
     log = _Log()
+    # A failed assertion would otherwise start a debugger on this process to print its stack.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     api.llama_log_set(log.callback, ctypes.c_void_p(0))
     api.llama_backend_init()
     return log

@@ -82,3 +82,19 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         inspect(write(tmp_path / "mute.gguf", tokenizer=False))
     with pytest.raises(ModelFileError, match="give its first part"):
         inspect(write(tmp_path / "part.gguf", extra={"split.no": 2}))
+
+
+def test_impossible_hyperparameters_are_refused_before_llama_cpp_aborts(tiny: Path, spoiled: Path) -> None:
+    # Each of these ended the process with a failed assertion.
+    whole = tiny.read_bytes()
+    names = ("expert_group_count", "expert_gating_func", "rope.dimension_count", "attention.head_count_kv", "attention.key_length")
+    for name in (*names, "block_count", "expert_count"):
+        key = f"deepseek2.{name}".encode()
+        at = whole.index(len(key).to_bytes(8, "little") + key) + 8 + len(key) + 4
+        spoiled.write_bytes(whole[:at] + b"\xff\xff\x00\x00" + whole[at + 4 :])
+        with pytest.raises(ModelFileError, match=rf"deepseek2\.{name.split('.')[0]}|deepseek2\.attention\.key_length"):
+            inspect(spoiled)
+    for name in names[1:]:
+        spoiled.write_bytes(whole.replace(f"deepseek2.{name}".encode(), f"deepseek3.{name}".encode()))
+        with pytest.raises(ModelFileError, match=f"deepseek2\\.{name} is missing"):
+            inspect(spoiled)
