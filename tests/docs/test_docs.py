@@ -15,6 +15,7 @@ from engine.commands import app as engine_app
 from kimicode.cli import app
 from kimicode.events import Event
 from kimicode.messages import Message, ToolCall, Usage
+from kimicode.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -98,3 +99,9 @@ def test_links_between_pages_hold() -> None:
     for page in [*DOCS.glob("*.md"), *ROOT.glob("README.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_guide_names_every_setting_and_no_other() -> None:
+    guide = (DOCS / "guide.md").read_text("utf-8")
+    listed = guide.partition("Keys: ")[2].partition(".\n")[0]
+    assert tuple(re.findall(r"`(\w+)`", listed)) == Settings.__struct_fields__
