@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.edit.files import TextFile, read_bytes, read_text, write_bytes, write_text
@@ -37,6 +37,7 @@ def test_what_is_read_is_written_back_byte_for_byte(tmp_path: Path, data: bytes,
     assert path.read_bytes() == data
 
 
+@settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), bom=st.booleans())
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str, bom: bool) -> None:
     path = tmp_path_factory.mktemp("any") / "f"

@@ -1,7 +1,7 @@
 """Exact replacement, and what a model is told when its text does not fit."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.edit.replace import Replaced, is_crlf, replace
@@ -135,6 +135,7 @@ def test_crlf_is_only_what_is_crlf_throughout() -> None:
 TEXTS = st.text(alphabet="ab \t\r\n", max_size=30)
 
 
+@settings(deadline=None)
 @given(before=TEXTS, old=TEXTS.filter(bool), after=TEXTS, new=TEXTS)
 def test_nothing_but_the_place_changes(before: str, old: str, after: str, new: str) -> None:
     text = before + old + after
@@ -150,6 +151,7 @@ def test_nothing_but_the_place_changes(before: str, old: str, after: str, new: s
     assert done.count == 1
 
 
+@settings(deadline=None)
 @given(text=TEXTS, old=TEXTS, new=TEXTS, every=st.booleans())
 def test_it_is_refused_exactly_when_it_is_not_there_or_changes_nothing_or_is_not_unique(text: str, old: str, new: str, every: bool) -> None:
     view, there, then = (part.replace("\r\n", "\n") if is_crlf(text) else part for part in (text, old, new))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.sandbox.capture import Capture, Captured, create_scratch
@@ -17,6 +17,7 @@ def capture(scratch: Path, pieces: list[bytes], max_spill: int = 10**6) -> Captu
     return it.close()
 
 
+@settings(deadline=None)
 @given(pieces=st.lists(st.binary(max_size=30), max_size=12))
 def test_nothing_is_lost_or_made_up(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
     scratch = tmp_path_factory.mktemp("scratch")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.messages import ToolResult
@@ -106,6 +106,7 @@ def test_a_huge_folder_is_not_listed_whole(workspace: Path, use) -> None:
     assert content.endswith("file029, and 70 more.")
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=5), min_size=1),
     limit=st.integers(1, 9),
