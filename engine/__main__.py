@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     place.add_argument("--port", type=_port, metavar="N", help="listen on this port of 127.0.0.1; 0 takes a free one")
     command.add_argument("--idle-timeout", type=_positive_float, metavar="S", help="end after S seconds without a request")
     command.add_argument("--context", type=_positive, metavar="N", help="tokens of context; default: the model's own, up to 131072")
-    command.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with; default: all CPUs")
+    command.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with; default: all CPUs, one for a small model")
     given = parser.parse_args(arguments)
     return serve(ServeOptions(given.model, given.socket, given.port, given.idle_timeout, given.context, given.threads))
 

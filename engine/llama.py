@@ -25,6 +25,9 @@ Logits = NDArray[np.float32]
 LOG_LINES: Final = 40
 """How many of llama.cpp's latest complaints are remembered: enough to hold the cause of a failed load."""
 
+SMALL_MODEL: Final = 128 * 1024 * 1024
+"""Bytes under which a model file is too small for more than one thread."""
+
 _WARNING: Final = 3
 _ERROR: Final = 4
 _CONTINUED: Final = 5
@@ -33,11 +36,20 @@ _SEQUENCE: Final = 0
 
 @dataclass(frozen=True)
 class Options:
-    """How to run a model. `context` and `batch` are tokens; `threads` defaults to the CPUs this process may use."""
+    """How to run a model. `context` and `batch` are tokens; `threads` defaults to `default_threads`."""
 
     context: int
     batch: int = 512
     threads: int | None = None
+
+
+def default_threads(size: int) -> int:
+    """How many threads to compute with for a model file of `size` bytes: all CPUs this process may use, or one for a small model.
+
+    A small model's threads mostly wait for each other. Measured with 12 million parameters on 2 CPUs: 1.3 ms a token on one
+    thread, 2.8 ms on two, and 3 s on two where other programs kept the CPUs busy.
+    """
+    return 1 if size < SMALL_MODEL else len(os.sched_getaffinity(0))
 
 
 class _Log:
@@ -148,7 +160,7 @@ class Llama:
 
     def _open(self, path: Path, options: Options) -> int:
         parameters = api.llama_context_default_params()
-        threads = options.threads or len(os.sched_getaffinity(0))
+        threads = options.threads or default_threads(path.stat().st_size)
         parameters.n_ctx = options.context
         parameters.n_batch = parameters.n_ubatch = options.batch
         parameters.n_seq_max = 1
