@@ -196,6 +196,43 @@ def test_bench(checkout: Checkout) -> None:
         assert refused.stderr.splitlines()[1:] == ["  speed"]
 
 
+def tools(checkout: Checkout, failing: str = "") -> None:
+    """Set the copy up for tests and put stand-ins for the checkers into its environment; `failing` finds something."""
+    checkout.run("test")
+    for name in ("mypy", "ruff", "lint-imports"):
+        code = int(name == failing)
+        path = checkout.root / ".venv" / "bin" / name
+        path.write_text(f'#!/bin/sh\necho "{name} $*" | tee -a "$CALLS"\nexit {code}\n')
+        path.chmod(0o755)
+    checkout.taken("")
+
+
+@pytest.mark.parametrize(("failing", "code"), [("", 0), ("mypy", 1), ("ruff", 1), ("lint-imports", 1)])
+def test_check_does_everything_whatever_fails(checkout: Checkout, failing: str, code: int) -> None:
+    tools(checkout, failing)
+    done = checkout.run("check")
+    assert done.returncode == code
+    assert sorted(checkout.taken("")) == ["lint-imports --no-logo", "mypy ", "ruff check", "ruff format --check"]
+    assert done.stdout.splitlines() == ["ruff check", "ruff format --check", "lint-imports --no-logo", "mypy "]
+
+
+def test_ci_checks_and_tests_with_vectors(checkout: Checkout, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / ".ci", checkout.root / ".ci")
+    for name in ("tmux", "bwrap"):
+        shutil.copy(shutil.which("true") or "", tmp_path / "bin" / name)
+    tools(checkout)
+    without = checkout.run("../.ci/run")
+    assert without.returncode == 1
+    assert f"no test vectors at {tmp_path / 'shared' / 'vectors'}" in without.stderr
+    assert checkout.taken("") == []
+    (tmp_path / "shared" / "vectors" / "k26").mkdir(parents=True)
+    assert checkout.run("../.ci/run").returncode == 0
+    assert checkout.taken("")[-1] == "-m pytest -n 2 --dist worksteal"
+    tools(checkout, "mypy")
+    assert checkout.run("../.ci/run").returncode == 1
+    assert checkout.taken("-m pytest") == []
+
+
 def test_scripts_stay_small() -> None:
     for script in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]:
         if script.is_file():
