@@ -27,7 +27,7 @@ DRILL_SHARE = 0.05
 """Share of the minutes spent on drills alone."""
 TAU = 100.0
 BALANCE_RATE = 0.002
-CHECKPOINT_SECONDS = 240.0
+CHECKPOINT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Plan:
 
     minutes: float
     tokens: int = 4096
-    lr: float = 4e-3
-    adam_lr: float = 3e-3
+    lr: float = 5e-3
+    adam_lr: float = 2e-3
     shape: Shape = field(default_factory=Shape)
     held_out: int = 40
     seed: int = 0
@@ -73,7 +73,7 @@ class Batches:
         if done < DRILL_SHARE:
             length = self._rng.choice((64, 128, 192, 256))
             return [drill(self._rng, self._words, length) for _ in range(self._plan.tokens // length)]
-        prefix_share = 0.15 if done < 0.6 else 1.0 if done > 0.75 else 0.5
+        prefix_share = 0.0 if done < 0.6 else 0.5 if done < 0.75 else 1.0
         while len(self._pool) < 128:
             with_prefix = self._rng.random() < prefix_share
             self._pool.append(document(self._tokenizer, next(self._conversations), self._rng, with_prefix=with_prefix))
