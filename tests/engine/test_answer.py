@@ -1,7 +1,7 @@
 """Ids of tool calls, and answers in OpenAI's form."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.answer import CallIds, Envelope, Usage, deltas
@@ -26,6 +26,7 @@ def test_a_well_formed_new_id_stays_and_any_other_gets_the_next_index(taken: lis
 
 
 @given(st.lists(IDS), st.lists(IDS))
+@settings(deadline=None)
 def test_ids_are_never_given_twice(taken: list[str], written: list[str]) -> None:
     ids = CallIds(taken)
     out = [ids.give(CallBegun(index, call_id, "read")) for index, call_id in enumerate(written)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ContextOverflowError, DecodeError
@@ -69,6 +69,7 @@ def test_the_common_prefix_is_kept_but_never_the_whole_prompt() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=20), min_size=1, max_size=6), st.integers(0, 3))
+@settings(deadline=None)
 def test_after_any_prompts_the_cache_holds_what_the_decoder_holds(prompts: list[list[int]], abandoned_after: int) -> None:
     decoder = Recorder()
     cache = SequenceCache(decoder)

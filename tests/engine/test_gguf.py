@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ModelFileError
@@ -45,7 +45,7 @@ def test_a_file_cut_anywhere_is_called_cut_off(tiny: Path, spoiled: Path) -> Non
 
 
 @given(data=st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 def test_random_bytes_are_refused(spoiled: Path, data: bytes) -> None:
     for start in (b"", b"GGUF", b"GGUF\3\0\0\0"):
         spoiled.write_bytes(start + data)
@@ -54,6 +54,7 @@ def test_random_bytes_are_refused(spoiled: Path, data: bytes) -> None:
 
 
 @given(place=st.integers(4, 9000), value=st.integers(0, 255))
+@settings(deadline=None)
 def test_a_flipped_byte_in_the_header_never_escapes_as_another_error(tiny: Path, spoiled: Path, place: int, value: int) -> None:
     data = bytearray(tiny.read_bytes())
     data[place] = value

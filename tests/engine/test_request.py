@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.gguf import Defaults
@@ -94,6 +94,7 @@ def test_ids_of_earlier_calls_are_known() -> None:
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_any_json_is_read_or_refused(value: object) -> None:
     for body in (value, {"messages": [USER], "extra": value}, {"messages": [USER], "stop": value}, {"messages": [USER], "tools": value}):
         with contextlib.suppress(RequestError):

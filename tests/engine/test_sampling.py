@@ -1,7 +1,7 @@
 """The choice of the next token against its definition."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.sampling import Sampler, Sampling, nucleus
@@ -42,6 +42,7 @@ def test_frequencies_follow_the_temperature() -> None:
 
 
 @given(WEIGHTS, st.floats(0.01, 1.0))
+@settings(deadline=None)
 def test_the_nucleus_is_the_smallest_set_of_likeliest_tokens_that_reaches_top_p(weights: np.ndarray, top_p: float) -> None:
     ids, kept = nucleus(weights, Sampling(top_p=top_p))
     total = weights.sum()
@@ -53,6 +54,7 @@ def test_the_nucleus_is_the_smallest_set_of_likeliest_tokens_that_reaches_top_p(
 
 
 @given(WEIGHTS, st.floats(0.0, 0.99))
+@settings(deadline=None)
 def test_min_p_is_relative_to_the_likeliest(weights: np.ndarray, min_p: float) -> None:
     ids, _ = nucleus(weights, Sampling(top_p=1.0, min_p=min_p))
     assert set(ids) == set(np.flatnonzero(weights >= min_p * weights.max()))
