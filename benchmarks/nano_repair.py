@@ -49,7 +49,19 @@ def attempt(project: Project, model: str, home: Path) -> tuple[str, float]:
         for path, text in project.files.items():
             (folder / path).write_text(text)
         started = time.monotonic()
-        command = [sys.executable, "-m", "kimicode", "--headless", project.request, "--model", model, "--output", "json", "--max-steps", "12"]
+        command = [
+            sys.executable,
+            "-m",
+            "kimicode",
+            "--headless",
+            project.request,
+            "--model",
+            model,
+            "--output",
+            "json",
+            "--max-steps",
+            "12",
+        ]
         try:
             run = subprocess.run(
                 command, cwd=folder, env=environment(home), capture_output=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
@@ -63,7 +75,11 @@ def attempt(project: Project, model: str, home: Path) -> tuple[str, float]:
 def verdict(project: Project, folder: Path, code: int) -> str:
     now = {path: (folder / path).read_text() if (folder / path).exists() else "" for path in project.files}
     changed = {path for path, text in project.files.items() if now[path] != text}
-    extra = {p.name for p in folder.rglob("*") if p.is_file() and p.name not in project.files and not {"__pycache__", ".pytest_cache"} & set(p.parts)}
+    extra = {
+        p.name
+        for p in folder.rglob("*")
+        if p.is_file() and p.name not in project.files and not {"__pycache__", ".pytest_cache"} & set(p.parts)
+    }
     if extra or changed - {project.bug.path}:
         return "wrong file changed"
     if not changed:

@@ -47,7 +47,7 @@ def default_threads(size: int) -> int:
     """How many threads to compute with for a model file of `size` bytes: all CPUs this process may use, or one for a small model.
 
     A small model's threads mostly wait for each other. Measured with 12 million parameters on 2 CPUs: 1.3 ms a token on one
-    thread, 2.8 ms on two, and 3 s on two where other programs kept the CPUs busy.
+    thread, 2.8 ms on two with threads that sleep while they wait, 3 s on two that spin where other programs kept the CPUs busy.
     """
     return 1 if size < SMALL_MODEL else len(os.sched_getaffinity(0))
 

@@ -18,6 +18,7 @@ from kimicode.agent.opening import look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import UsageError
 from kimicode.events import Event, Notice, SessionStarted
+from kimicode.home import kimicode_home
 from kimicode.messages import JsonObject
 from kimicode.model.client import ModelClient, Thinking
 from kimicode.model.factory import make_client
@@ -26,7 +27,8 @@ from kimicode.sandbox.policy import Permission, Policy
 from kimicode.session.log import SessionLog, read_events
 from kimicode.session.replay import Replayed, replay
 from kimicode.session.store import SessionStore
-from kimicode.settings import Settings, home
+from kimicode.settings import Settings
+from kimicode.text import well_formed
 from kimicode.tools.base import ToolContext
 from kimicode.tools.registry import Toolbox, default_tools
 
@@ -74,7 +76,7 @@ def open_session(
     client = model or make_client(
         resolve(settings.endpoint, settings.model, environ), environ, on_notice=lambda text: notices[0](text) if notices else None
     )
-    store = SessionStore(home(environ))
+    store = SessionStore(kimicode_home(environ))
     session_id, log, past = _log(store, wish, workspace)
 
     def emit(event: Event) -> None:
@@ -116,7 +118,7 @@ def _log(store: SessionStore, wish: Wish, workspace: Path) -> tuple[str, Session
     if wish.resume is None and not wish.latest:
         session_id, log = store.create()
         return session_id, log, Replayed()
-    session_id = store.resolve(wish.resume) if wish.resume else store.latest(workspace)
+    session_id = store.resolve(wish.resume) if wish.resume else store.latest(Path(well_formed(str(workspace))))
     log = store.open(session_id)
     try:
         return session_id, log, replay(read_events(store.path(session_id)))
@@ -135,7 +137,7 @@ def _started(
 ) -> SessionStarted:
     return SessionStarted(
         session_id=session_id,
-        workspace=str(workspace),
+        workspace=well_formed(str(workspace)),
         model=client.info.model,
         endpoint=client.info.endpoint,
         permission=settings.permission,

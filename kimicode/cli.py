@@ -6,8 +6,10 @@ message on stderr, its code as the exit code. What this module does not do: anyt
 """
 
 import importlib
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -15,6 +17,7 @@ import typer
 
 from kimicode import __version__
 from kimicode.errors import Interrupted, KimicodeError
+from kimicode.streams import complain, silence
 
 DEFAULT = "run"
 _PLAIN = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
@@ -32,13 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The `kimicode` command. Exits."""
     given = sys.argv[1:] if arguments is None else arguments
     _mount(given)
-    try:
-        command = typer.main.get_command(app)
-        known = {*getattr(command, "commands", {}), "--help", "--version"}
-        command(args=given if given and given[0] in known else [DEFAULT, *given], prog_name="kimicode")
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(Interrupted.exit_code)
+    command = typer.main.get_command(app)
+    known = {*getattr(command, "commands", {}), "--help", "--version"}
+    command(args=given if given and given[0] in known else [DEFAULT, *given], prog_name="kimicode")
 
 
 def _mount(given: list[str]) -> None:
@@ -55,19 +54,50 @@ def _find(place: str) -> object:
 
 
 def _call(place: str, *arguments: object) -> None:
-    """Call `module:function` of `kimicode.commands` and exit with its code."""
+    """Call `module:function` of `kimicode.commands` and exit with its code. This is the border where every error becomes a message."""
     try:
         function = cast("Callable[..., int]", _find(f"kimicode.commands.{place}"))
-        code = function(*arguments)
+        with _interruptible():
+            code = function(*arguments)
+            sys.stdout.flush()
     except KimicodeError as error:
-        sys.stderr.write(f"kimicode: {error}\n".encode("utf-8", "replace").decode("utf-8"))
-        code = error.exit_code
+        code = _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = _fail("interrupted", Interrupted.exit_code)
     except BrokenPipeError:
         code = KimicodeError.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        code = Interrupted.exit_code
+    except OSError as error:
+        code = _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001
+        code = _fail(f"unexpected {type(error).__name__}: {error}\n  {_origin(error)} This is a fault in kimicode; please report it.")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
     raise typer.Exit(code)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While a command runs SIGINT and SIGTERM raise `KeyboardInterrupt` in it, so that it can end what it began."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _fail(message: str, code: int = KimicodeError.exit_code) -> int:
+    complain(f"kimicode: {message}")
+    return code
+
+
+def _origin(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"In {trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}." if trace else ""
 
 
 @app.callback(invoke_without_command=True)

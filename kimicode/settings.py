@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from platformdirs import user_config_path, user_data_path
+from platformdirs import user_config_path
 
 from kimicode.agent.budget import DEFAULT_STEPS, Limits
 from kimicode.errors import UsageError
@@ -43,12 +43,6 @@ def settings_path(environ: Mapping[str, str]) -> Path:
     """Where the settings file is, or would be."""
     chosen = environ.get("KIMICODE_CONFIG", "")
     return Path(chosen).absolute() if chosen else user_config_path("kimicode") / "settings.toml"
-
-
-def home(environ: Mapping[str, str]) -> Path:
-    """Where sessions and large results are kept: `$KIMICODE_HOME`, else the user's data folder."""
-    chosen = environ.get("KIMICODE_HOME", "")
-    return Path(chosen).absolute() if chosen else user_data_path("kimicode")
 
 
 def load_settings(environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:

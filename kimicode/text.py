@@ -31,6 +31,11 @@ class Untrusted(msgspec.Struct, frozen=True):
     text: str
 
 
+def well_formed(text: str) -> str:
+    """`text` without lone surrogates, which file names and JSON escapes can carry and no log or request can."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def render_safe(untrusted: Untrusted) -> str:
     """The text with newlines and tabs but no other control, direction or invisible character; U+FFFD for a lone surrogate.
 

@@ -22,7 +22,9 @@ SHIPPED = Path(__file__).with_name("kimi-nano.gguf")
 
 def main() -> None:
     """Parse the command line and do it."""
-    parser = argparse.ArgumentParser(prog="python -m engine.nano", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.nano", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("job", choices=("corpus", "train", "export"))
     parser.add_argument("--folder", type=Path, default=Path("checkpoints/nano"))
     parser.add_argument("--count", type=int, default=12_000, help="conversations in the corpus")

@@ -48,9 +48,7 @@ def lean_tools() -> list[dict[str, object]]:
 
 def document(tokenizer: Tokenizer, messages: Sequence[Message], rng: random.Random, *, with_prefix: bool) -> Document:
     """The conversation's document; `with_prefix` puts the lean profile's tool declaration and system prompt first."""
-    varied = [
-        {**m, "content": vary_seconds(str(m["content"]), rng)} if m["role"] == "tool" else m for m in messages
-    ]
+    varied = [{**m, "content": vary_seconds(str(m["content"]), rng)} if m["role"] == "tool" else m for m in messages]
     declaration = None
     if with_prefix:
         declaration = declare(lean_tools())

@@ -76,12 +76,13 @@ def _vocabulary(writer: gguf.GGUFWriter, ranks: dict[bytes, int], control: dict[
     writer.add_eos_token_id(control["<|im_end|>"])
     writer.add_pad_token_id(control["[PAD]"])
     writer.add_add_bos_token(False)
+    writer.add_chat_template(Path(__file__).with_name("template.jinja").read_text("utf-8").strip())
 
 
 def _layer(writer: gguf.GGUFWriter, prefix: str, layer: Layer) -> None:
     attn, s = layer.attn, layer.attn.shape
     kv_b = attn.kv_b.weight.view(s.heads, s.nope + s.value, s.kv_lora)
-    parts = {
+    parts: dict[str, Tensor] = {
         "attn_norm": layer.attn_norm.weight,
         "ffn_norm": layer.ffn_norm.weight,
         "attn_q_a": attn.q_a.weight,

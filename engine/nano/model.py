@@ -11,8 +11,8 @@ Shapes: B sequences, T positions, D width, H heads, E experts, F an expert's wid
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension, in float32."""
-        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps).to(x.dtype)
+        return functional.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps).to(x.dtype)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head latent attention. `norm_bound` holds, per head, an upper bound of the last batch's logits (before QK-clip looks closer)."""
+    """Multi-head latent attention. `max_logit` holds each head's largest logit in the last batch, or a bound of it, [H]."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -104,7 +104,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     mask = torch.full((length, length), float("-inf"), dtype=q.dtype).triu(1)
     rows = q.flatten(0, 1) * width**-0.5
     logits = torch.baddbmm(mask.expand(rows.shape[0], -1, -1), rows, k.flatten(0, 1).mT)
-    return (logits.softmax(-1).to(v.dtype) @ v.flatten(0, 1)).view_as(v)
+    mixed: Tensor = (logits.softmax(-1).to(v.dtype) @ v.flatten(0, 1)).view_as(v)
+    return mixed
 
 
 def largest_logits(q: Tensor, k: Tensor, unless_below: float) -> Tensor:
@@ -114,7 +115,7 @@ def largest_logits(q: Tensor, k: Tensor, unless_below: float) -> Tensor:
     """
     q, k = q.float(), k.float()
     scale = q.shape[-1] ** -0.5
-    bound = q.norm(dim=-1).amax((0, 2)) * k.norm(dim=-1).amax((0, 2)) * scale
+    bound: Tensor = q.norm(dim=-1).amax((0, 2)) * k.norm(dim=-1).amax((0, 2)) * scale
     for head in (bound > unless_below).nonzero().flatten().tolist():
         bound[head] = (q[:, head] @ k[:, head].transpose(-1, -2)).amax() * scale
     return bound
@@ -131,7 +132,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [..., D] → [..., D]."""
-        out: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
+        out: Tensor = self.down(functional.silu(self.gate(x)) * self.up(x))
         return out
 
 
@@ -142,6 +143,7 @@ class Experts(nn.Module):
         super().__init__()
         s = self.shape = shape
         self.router = nn.Linear(s.width, s.experts, bias=False)
+        self.bias: Tensor
         self.register_buffer("bias", torch.zeros(s.experts))
         self.gate = nn.Parameter(torch.empty(s.experts, s.expert_ff, s.width))
         self.up = nn.Parameter(torch.empty(s.experts, s.expert_ff, s.width))
@@ -152,7 +154,7 @@ class Experts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: [B, T, D] → [B, T, D]."""
         rows = x.reshape(-1, x.shape[-1])
-        scores = torch.sigmoid(F.linear(rows.float(), self.router.weight))
+        scores = torch.sigmoid(functional.linear(rows.float(), self.router.weight))
         chosen = (scores.detach() + self.bias).topk(self.shape.active, dim=-1).indices  # [N, active]
         weights = scores.gather(-1, chosen)
         weights = weights / weights.sum(-1, keepdim=True)
@@ -160,14 +162,16 @@ class Experts(nn.Module):
         counts = torch.bincount(chosen.flatten(), minlength=self.shape.experts)
         self.load = counts.float()
         source = order // self.shape.active
-        parts = rows[source].split(counts.tolist())
-        outs = [
-            F.linear(F.silu(F.linear(part, self.gate[e])) * F.linear(part, self.up[e]), self.down[e]) for e, part in enumerate(parts)
-        ]
+        parts = torch.split(rows[source], counts.tolist())
+        outs = [self._expert(index, part) for index, part in enumerate(parts)]
         weighted = torch.cat(outs) * weights.flatten()[order].unsqueeze(-1).to(outs[0].dtype)
         routed = torch.zeros_like(rows, dtype=weighted.dtype).index_add(0, source, weighted)
         out: Tensor = (routed + self.shared(rows)).view_as(x)
         return out
+
+    def _expert(self, index: int, rows: Tensor) -> Tensor:
+        gate, up = functional.linear(rows, self.gate[index]), functional.linear(rows, self.up[index])
+        return functional.linear(functional.silu(gate) * up, self.down[index])
 
     @torch.no_grad()
     def balance(self, rate: float) -> None:

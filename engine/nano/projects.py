@@ -147,7 +147,9 @@ def _unique_mutants(functions: list[_Function]) -> list[tuple[_Function, tuple[s
 
 
 def _differs(function: _Function, swap: tuple[str, str]) -> bool:
-    return any(_value(function.source(), function.name, case) != _value(function.source(swap), function.name, case) for case in function.cases)
+    return any(
+        _value(function.source(), function.name, case) != _value(function.source(swap), function.name, case) for case in function.cases
+    )
 
 
 def _value(source: str, name: str, case: str) -> str:
@@ -163,7 +165,9 @@ def _tests(module: str, functions: list[_Function]) -> str:
     imports = ", ".join(f.name for f in functions)
     parts = [f"from {module} import {imports}\n"]
     for function in functions:
-        lines = "".join(f"    assert {function.name}({case}) == {_value(function.source(), function.name, case)}\n" for case in function.cases)
+        lines = "".join(
+            f"    assert {function.name}({case}) == {_value(function.source(), function.name, case)}\n" for case in function.cases
+        )
         parts.append(f"def test_{function.name}():\n{lines}")
     return "\n\n".join(parts)
 
@@ -173,7 +177,7 @@ def _make_function(rng: random.Random, names: Names) -> _Function:
     return rng.choice(KINDS)(rng, names, name)
 
 
-def _two(rng: random.Random, names: Names) -> tuple[str, str]:
+def _two(names: Names) -> tuple[str, str]:
     return names.word(), names.word()
 
 
@@ -188,13 +192,11 @@ def _pairs(rng: random.Random, count: int = 2) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _binary(
-    doc: str, right: str, wrongs: tuple[str, ...]
-) -> Callable[[random.Random, Names, str], _Function]:
+def _binary(doc: str, right: str, wrongs: tuple[str, ...]) -> Callable[[random.Random, Names, str], _Function]:
     """A kind of function of two numbers: one return line. `{a}` and `{b}` stand for the parameters."""
 
     def make(rng: random.Random, names: Names, name: str) -> _Function:
-        a, b = _two(rng, names)
+        a, b = _two(names)
         line = right.format(a=a, b=b)
         mutants = tuple((line, wrong.format(a=a, b=b)) for wrong in wrongs)
         return _Function(name, (a, b), doc.format(a=a, b=b), (line,), mutants, _pairs(rng))
@@ -202,9 +204,7 @@ def _binary(
     return make
 
 
-def _constant(
-    doc: str, right: str, wrongs: tuple[str, ...], around: bool = False
-) -> Callable[[random.Random, Names, str], _Function]:
+def _constant(doc: str, right: str, wrongs: tuple[str, ...], around: bool = False) -> Callable[[random.Random, Names, str], _Function]:
     """A kind of function of one number and a constant `{k}`; `{w}` is another constant. `around`: cases lie next to the constant."""
 
     def make(rng: random.Random, names: Names, name: str) -> _Function:
@@ -224,11 +224,11 @@ def _sequence(
     """A kind of function of a list `{a}`; `{x}` is the loop variable."""
 
     def make(rng: random.Random, names: Names, name: str) -> _Function:
-        a, x = _two(rng, names)
+        a, x = _two(names)
         lines = tuple(line.format(a=a, x=x) for line in body)
         swaps = tuple((right.format(a=a, x=x), wrong.format(a=a, x=x)) for right, wrong in mutants)
-        value = (lambda: repr(names.word())) if words else (lambda: str(rng.randint(2, 30)))
-        case = "[" + ", ".join(value() for _ in range(3)) + "]"
+        items = [repr(names.word()) if words else str(rng.randint(2, 30)) for _ in range(3)]
+        case = f"[{', '.join(items)}]"
         return _Function(name, (a,), doc.format(a=a), lines, swaps, (case,))
 
     return make
@@ -237,7 +237,7 @@ def _sequence(
 def _text(doc: str, right: str, wrongs: tuple[str, ...]) -> Callable[[random.Random, Names, str], _Function]:
     """A kind of function of one string `{a}`."""
 
-    def make(rng: random.Random, names: Names, name: str) -> _Function:
+    def make(_rng: random.Random, names: Names, name: str) -> _Function:
         a = names.word()
         line = right.format(a=a)
         return _Function(name, (a,), doc.format(a=a), (line,), tuple((line, w.format(a=a)) for w in wrongs), (repr(names.word().title()),))
@@ -261,13 +261,38 @@ KINDS: tuple[Callable[[random.Random, Names, str], _Function], ...] = (
     _constant("Return True if {a} is at least {k}.", "return {a} >= {k}", ("return {a} > {k}", "return {a} <= {k}"), around=True),
     _constant("Return True if {a} is at most {k}.", "return {a} <= {k}", ("return {a} < {k}", "return {a} >= {k}"), around=True),
     _constant("Return True if {a} equals {k}.", "return {a} == {k}", ("return {a} != {k}",), around=True),
-    _sequence("Return the first item of {a}.", ("return {a}[0]",), (("return {a}[0]", "return {a}[1]"), ("return {a}[0]", "return {a}[-1]"))),
-    _sequence("Return the last item of {a}.", ("return {a}[-1]",), (("return {a}[-1]", "return {a}[0]"), ("return {a}[-1]", "return {a}[1]"))),
-    _sequence("Return the number of items in {a}.", ("return len({a})",), (("return len({a})", "return len({a}) - 1"), ("return len({a})", "return len({a}) + 1"))),
-    _sequence("Return {a} in reverse order.", ("return {a}[::-1]",), (("return {a}[::-1]", "return {a}[:]"), ("return {a}[::-1]", "return {a}[1:]"))),
-    _sequence("Return {a} joined by commas.", ("return ','.join({a})",), (("return ','.join({a})", "return ' '.join({a})"), ("return ','.join({a})", "return ''.join({a})")), words=True),
-    _sequence("Return the sum of all items in {a}.", ("total = 0", "for {x} in {a}:", "    total += {x}", "return total"), (("total += {x}", "total -= {x}"), ("total += {x}", "total = {x}"))),
-    _sequence("Return the product of all items in {a}.", ("result = 1", "for {x} in {a}:", "    result *= {x}", "return result"), (("result *= {x}", "result += {x}"), ("result *= {x}", "result = {x}"))),
+    _sequence(
+        "Return the first item of {a}.", ("return {a}[0]",), (("return {a}[0]", "return {a}[1]"), ("return {a}[0]", "return {a}[-1]"))
+    ),
+    _sequence(
+        "Return the last item of {a}.", ("return {a}[-1]",), (("return {a}[-1]", "return {a}[0]"), ("return {a}[-1]", "return {a}[1]"))
+    ),
+    _sequence(
+        "Return the number of items in {a}.",
+        ("return len({a})",),
+        (("return len({a})", "return len({a}) - 1"), ("return len({a})", "return len({a}) + 1")),
+    ),
+    _sequence(
+        "Return {a} in reverse order.",
+        ("return {a}[::-1]",),
+        (("return {a}[::-1]", "return {a}[:]"), ("return {a}[::-1]", "return {a}[1:]")),
+    ),
+    _sequence(
+        "Return {a} joined by commas.",
+        ("return ','.join({a})",),
+        (("return ','.join({a})", "return ' '.join({a})"), ("return ','.join({a})", "return ''.join({a})")),
+        words=True,
+    ),
+    _sequence(
+        "Return the sum of all items in {a}.",
+        ("total = 0", "for {x} in {a}:", "    total += {x}", "return total"),
+        (("total += {x}", "total -= {x}"), ("total += {x}", "total = {x}")),
+    ),
+    _sequence(
+        "Return the product of all items in {a}.",
+        ("result = 1", "for {x} in {a}:", "    result *= {x}", "return result"),
+        (("result *= {x}", "result += {x}"), ("result *= {x}", "result = {x}")),
+    ),
     _sequence("Return the largest item of {a}.", ("return max({a})",), (("return max({a})", "return min({a})"),)),
     _sequence("Return the smallest item of {a}.", ("return min({a})",), (("return min({a})", "return max({a})"),)),
     _text("Return {a} in upper case.", "return {a}.upper()", ("return {a}.lower()",)),

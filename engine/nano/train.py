@@ -7,20 +7,22 @@ minutes and a run that finds one goes on from it. What this module does not do: 
 
 import json
 import random
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from engine.nano import corpus, vocabulary
 from engine.nano.documents import Document, document, drill
 from engine.nano.model import Nano, Shape
 from engine.nano.muonclip import MuonClip
-from engine.nano.trajectories import Message
+from engine.nano.projects import make_project
+from engine.nano.trajectories import Message, trajectory
 from engine.tokenizer import Tokenizer
 
 DRILL_SHARE = 0.05
@@ -63,8 +65,7 @@ class Batches:
     def __init__(self, path: Path, tokenizer: Tokenizer, plan: Plan, seed: int) -> None:
         self._path, self._tokenizer, self._plan = path, tokenizer, plan
         self._rng = random.Random(seed)
-        self._words = [rank for rank in range(256, tokenizer.control_id("[BOS]"))]
-        self._waiting: list[Message] | list[list[Message]] = []
+        self._words = range(256, tokenizer.control_id("[BOS]"))
         self._pool: list[Document] = []
         self._conversations = self._endless()
 
@@ -107,7 +108,7 @@ def loss(model: Nano, documents: list[Document], clip_above: float | None) -> Te
         hidden = model(inputs, clip_above)
         used = weights > 0
         logits = model.head(hidden[used])
-    each = F.cross_entropy(logits.float(), targets[used], reduction="none")
+    each = cross_entropy(logits.float(), targets[used], reduction="none")
     return (each * weights[used]).sum() / weights[used].sum()
 
 
@@ -133,7 +134,9 @@ def exact(model: Nano, documents: list[Document]) -> tuple[float, float]:
 def save(path: Path, model: Nano, optimiser: MuonClip, progress: Progress) -> None:
     """Write a checkpoint, whole or not at all."""
     temporary = path.with_suffix(".tmp")
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state(), "progress": asdict(progress), "shape": asdict(model.shape)}, temporary)
+    torch.save(
+        {"model": model.state_dict(), "optimiser": optimiser.state(), "progress": asdict(progress), "shape": asdict(model.shape)}, temporary
+    )
     temporary.replace(path)
 
 
@@ -175,7 +178,8 @@ def train(folder: Path, plan: Plan) -> Path:
     ranks, control = vocabulary_of(folder, plan.shape.vocab)
     tokenizer = vocabulary.tokenizer(ranks, control)
     checkpoint = folder / "checkpoint.pt"
-    model, progress = Nano(plan.shape), Progress()
+    # A small corpus may not fill the planned vocabulary.
+    model, progress = Nano(replace(plan.shape, vocab=len(ranks) + len(control))), Progress()
     optimiser = MuonClip(model, plan.lr, adam_lr=plan.adam_lr, tau=TAU)
     if checkpoint.exists():
         model, state = load_model(checkpoint)
@@ -190,9 +194,6 @@ def train(folder: Path, plan: Plan) -> Path:
 
 
 def _held_out(tokenizer: Tokenizer, count: int) -> list[Document]:
-    from engine.nano.projects import make_project
-    from engine.nano.trajectories import trajectory
-
     return [
         document(tokenizer, trajectory(make_project(seed, held_out=True)), random.Random(seed), with_prefix=True) for seed in range(count)
     ]
@@ -219,10 +220,14 @@ def _run(
         progress.tokens += sum(len(d.ids) for d in documents)
         smooth = value.item() if smooth == 0 else 0.95 * smooth + 0.05 * value.item()
         if progress.steps % 25 == 0:
-            rate = progress.tokens / progress.seconds
-            print(f"{progress.seconds / 60:6.1f} min  step {progress.steps}  {progress.tokens / 1e6:.2f} M tokens  {rate:.0f}/s  loss {smooth:.4f}  clipped {clipped}", flush=True)  # noqa: T201
+            _say(progress, f"loss {smooth:.4f}  clipped {clipped}")
         if progress.seconds - saved > CHECKPOINT_SECONDS:
             saved = progress.seconds
             save(checkpoint, model, optimiser, progress)
             whole, tokens = exact(model, checks)
-            print(f"{progress.seconds / 60:6.1f} min  held out: {whole:.0%} of conversations exact, {tokens:.2%} of tokens", flush=True)  # noqa: T201
+            _say(progress, f"held out: {whole:.0%} of conversations exact, {tokens:.2%} of tokens")
+
+
+def _say(progress: Progress, text: str) -> None:
+    sys.stdout.write(f"{progress.seconds / 60:6.1f} min  step {progress.steps}  {progress.tokens / 1e6:.2f} M tokens  {text}\n")
+    sys.stdout.flush()

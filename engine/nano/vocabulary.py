@@ -29,7 +29,7 @@ Word = tuple[bytes, ...]
 
 
 def learn(texts: Iterable[str], size: int, leading: int = 160) -> tuple[dict[bytes, int], dict[str, int]]:
-    """Ranks of `size` tokens in all, control tokens included, and the ids of the control tokens.
+    """Ranks of text tokens and ids of control tokens, `size` in all, or fewer where `texts` are too few.
 
     `leading` is how many merges of a space and a word there may be.
     """
@@ -66,7 +66,17 @@ def tokenizer(ranks: dict[bytes, int], control: dict[str, int]) -> Tokenizer:
 
 def constant_texts() -> list[str]:
     """Texts that stand before every conversation of the lean profile."""
-    return [prompts.load("lean").text, declare(lean_tools()), "functions.shell:0", "tool_declare", "## Return of ", *("system user assistant tool".split())]
+    return [
+        prompts.load("lean").text,
+        declare(lean_tools()),
+        "functions.shell:0",
+        "tool_declare",
+        "## Return of ",
+        "system",
+        "user",
+        "assistant",
+        "tool",
+    ]
 
 
 def _merge(units: Counter[str], ranks: dict[bytes, int], size: int) -> None:
@@ -77,6 +87,8 @@ def _merge(units: Counter[str], ranks: dict[bytes, int], size: int) -> None:
         for word, count in words:
             for pair in pairwise(word):
                 pairs[pair] += count
+        if not pairs:
+            return
         (left, right), _ = max(pairs.items(), key=lambda item: (item[1], item[0]))
         ranks[left + right] = len(ranks)
         words = [(_join(word, left, right), count) for word, count in words if len(word) > 1]

@@ -56,8 +56,3 @@ def unanswered(conversation: Conversation) -> tuple[ToolCall, ...]:
             case _:
                 return ()
     return ()
-
-
-def well_formed(text: str) -> str:
-    """`text` without lone surrogates, which file names and JSON escapes can carry and no log or request can."""
-    return text.encode("utf-8", "replace").decode()

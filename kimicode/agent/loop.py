@@ -9,15 +9,16 @@ from collections import deque
 from collections.abc import Callable
 
 from kimicode.agent.answer import Contract
-from kimicode.agent.context import Context, well_formed
+from kimicode.agent.context import Context
 from kimicode.agent.opening import Opening
 from kimicode.agent.record import Emit, Recorder
 from kimicode.agent.run import Options, Run
 from kimicode.agent.toolbox import Toolbox
-from kimicode.errors import Interrupted
+from kimicode.errors import Interrupted, KimicodeError
 from kimicode.events import RunFinished
 from kimicode.messages import Conversation, User
 from kimicode.model.client import ModelClient
+from kimicode.text import well_formed
 
 
 class Agent:
@@ -78,8 +79,12 @@ class Agent:
 
     def interrupt(self) -> None:
         """End the current run, if there is one, with status `interrupted`. The context can be gone on from."""
+        self.stop(Interrupted("interrupted by the user"))
+
+    def stop(self, reason: KimicodeError) -> None:
+        """End the current run, if there is one, for another reason than the user's wish."""
         if self._run is not None:
-            self._run.stop(Interrupted("interrupted by the user"))
+            self._run.stop(reason)
 
     def steer(self, text: str) -> None:
         """Say something to the model between two steps of the current run, or right after the next prompt."""

@@ -14,7 +14,7 @@ import msgspec
 
 from kimicode.agent.answer import Contract, Judge
 from kimicode.agent.budget import Ledger, Limits, out_of_time
-from kimicode.agent.context import unanswered, well_formed
+from kimicode.agent.context import unanswered
 from kimicode.agent.guard import Guard
 from kimicode.agent.outcome import error_of, status_of
 from kimicode.agent.record import Recorder
@@ -37,6 +37,7 @@ from kimicode.events import (
 from kimicode.messages import Assistant, Conversation, ToolCall, ToolResult, User
 from kimicode.model.client import Delta, Finished, ModelClient, ModelRequest, Reasoning, Restarted, Text, Thinking
 from kimicode.model.repair import repair
+from kimicode.text import well_formed
 
 _LOST = "No result: kimicode ended before this call finished. It may have run in part."
 

@@ -47,7 +47,9 @@ def _stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"the prompt on stdin is not UTF-8 (byte {error.start})", hint="Convert it first, for example with iconv.") from error
+        raise UsageError(
+            f"the prompt on stdin is not UTF-8 (byte {error.start})", hint="Convert it first, for example with iconv."
+        ) from error
     except OSError as error:
         raise UsageError(f"can't read the prompt from stdin: {error.strerror}", hint=_NO_PROMPT) from error
 
@@ -66,7 +68,9 @@ def _workspace() -> Path:
     try:
         return Path.cwd()
     except OSError as error:
-        raise UsageError(f"the current directory can't be used: {error.strerror}", hint="Change to a folder that exists and that you can read.") from error
+        raise UsageError(
+            f"the current directory can't be used: {error.strerror}", hint="Change to a folder that exists and that you can read."
+        ) from error
 
 
 def no_terminal_yet() -> int:

@@ -120,5 +120,3 @@ class _Signals:
         if self._received > 1:
             os._exit(Interrupted.exit_code)
         self._session.agent.interrupt()
-
-

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_real_tools_answer_the_same(seed: int, tmp_path: Path, monkeypatch: 
         (tmp_path / path).write_text(text)
     messages = trajectory(project)
     toolbox = Toolbox(default_tools("lean"), ToolContext(tmp_path, Policy(Permission.WORKSPACE, tmp_path), tmp_path / ".scratch"))
-    for asked, told in zip(messages, messages[1:], strict=False):
+    for asked, told in pairwise(messages):
         for call in asked.get("tool_calls", []):
             result = asyncio.run(toolbox.run(ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])))
             assert result.ok
