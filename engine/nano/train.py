@@ -22,11 +22,14 @@ from engine.nano.documents import Document, document, drill
 from engine.nano.model import Nano, Shape
 from engine.nano.muonclip import MuonClip
 from engine.nano.projects import make_project
+from engine.nano.rename import rename
 from engine.nano.trajectories import Message, trajectory
 from engine.tokenizer import Tokenizer
 
 DRILL_SHARE = 0.05
 """Share of the minutes spent on drills alone."""
+RENAMED_SHARE = 0.7
+"""Share of the conversations whose names are replaced by random ones."""
 TAU = 100.0
 BALANCE_RATE = 0.002
 CHECKPOINT_SECONDS = 300.0
@@ -66,6 +69,8 @@ class Batches:
         self._path, self._tokenizer, self._plan = path, tokenizer, plan
         self._rng = random.Random(seed)
         self._words = range(256, tokenizer.control_id("[BOS]"))
+        texts = (tokenizer.token_bytes(rank).decode("utf-8", "replace") for rank in range(self._words.stop))
+        self._syllables = [text for text in texts if text.isascii() and text.isalpha() and text.islower()]
         self._pool: list[Document] = []
         self._conversations = self._endless()
 
@@ -77,7 +82,10 @@ class Batches:
         prefix_share = 0.0 if done < 0.6 else 0.5 if done < 0.75 else 1.0
         while len(self._pool) < 128:
             with_prefix = self._rng.random() < prefix_share
-            self._pool.append(document(self._tokenizer, next(self._conversations), self._rng, with_prefix=with_prefix))
+            messages = next(self._conversations)
+            if self._rng.random() < RENAMED_SHARE:
+                messages = rename(messages, self._syllables, self._rng)
+            self._pool.append(document(self._tokenizer, messages, self._rng, with_prefix=with_prefix))
         self._pool.sort(key=lambda d: len(d.ids))
         start = self._rng.randrange(len(self._pool))
         count = max(1, self._plan.tokens // len(self._pool[start].ids))
