@@ -45,7 +45,7 @@ def _fill_gaps() -> None:
             # The lowest free number is given out, and that is this one.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - open as long as the process
 
 
 def _version() -> None:

@@ -21,8 +21,8 @@ from kimicode.streams import complain, silence
 
 DEFAULT = "run"
 _PLAIN = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
-_MOUNTED = {"engine": "engine.commands:app"}
-"""Command groups that are Typer apps of another package, mounted only when they are called."""
+_MOUNTED = {"engine": ("engine.commands:app", "The engine: start, stop, status, serve.")}
+"""Command groups that are Typer apps of another package, by name: where, and what for. Imported only when they are called."""
 
 app = typer.Typer(name="kimicode", no_args_is_help=False, help="A terminal coding agent for Kimi K2.6.", **_PLAIN)  # type: ignore[arg-type]
 sessions = typer.Typer(help="Past runs.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
@@ -41,11 +41,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _mount(given: list[str]) -> None:
-    for name, place in _MOUNTED.items():
+    for name, (place, text) in _MOUNTED.items():
         if given[:1] == [name]:
             app.add_typer(cast("typer.Typer", _find(place)), name=name)
         else:
-            app.command(name, help="The engine: start, stop, status, serve.")(lambda: None)
+            app.command(name, help=text)(lambda: None)
 
 
 def _find(place: str) -> object:

@@ -11,6 +11,7 @@ from typing import get_args
 import msgspec
 
 from kimicode.app import Wish
+from kimicode.commands.folder import current_folder
 from kimicode.errors import UsageError
 from kimicode.headless.runner import Order, run
 from kimicode.headless.writers import Output
@@ -26,7 +27,7 @@ def headless(prompt: str | None, output: str, schema: Path | None, resume: str |
         raise UsageError(f"there is no output {output!r}", hint=f"Choose one of: {', '.join(get_args(Output))}.")
     if resume and latest:
         raise UsageError("--resume and --continue exclude each other", hint="--continue takes the latest session of this folder.")
-    workspace = _workspace()
+    workspace = current_folder()
     wish = Wish(resume=resume, latest=latest, schema=None if schema is None else read_schema(schema))
     order = Order(read_prompt(prompt), load_settings(os.environ, flags), wish, output)  # type: ignore[arg-type]
     return run(order, os.environ, workspace)
@@ -62,15 +63,6 @@ def read_schema(path: Path) -> JsonObject:
         raise UsageError(f"can't read the schema {path}: {error.strerror}", hint="Give --schema a file with a JSON Schema.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"the schema {path} is no JSON object: {error}", hint="Correct the file given with --schema.") from error
-
-
-def _workspace() -> Path:
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise UsageError(
-            f"the current directory can't be used: {error.strerror}", hint="Change to a folder that exists and that you can read."
-        ) from error
 
 
 def no_terminal_yet() -> int:

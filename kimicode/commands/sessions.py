@@ -13,6 +13,7 @@ from typing import assert_never
 
 import msgspec
 
+from kimicode.commands.folder import current_folder
 from kimicode.errors import KimicodeError, UsageError
 from kimicode.events import (
     AnswerReset,
@@ -35,14 +36,14 @@ from kimicode.session.log import read_events
 from kimicode.session.pace import paced
 from kimicode.session.store import SessionStore, Summary
 from kimicode.session.title import user_words
-from kimicode.text import Untrusted, render_safe
+from kimicode.text import Untrusted, render_safe, well_formed
 
 _PROMPT_WIDTH = 70
 
 
 def sessions_list(everywhere: bool, as_json: bool) -> int:
     """Write a line for each session of the current folder, or of all; newest first. The exit code."""
-    here = "" if everywhere else str(Path.cwd())
+    here = "" if everywhere else well_formed(str(current_folder()))
     found = [summary for summary in _store().summaries() if everywhere or summary.workspace == here]
     for summary in found:
         _write(msgspec.json.encode(summary).decode() if as_json else _row(summary, with_folder=everywhere))

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from kimicode.commands.folder import current_folder
 from kimicode.errors import KimicodeError, RefusedError, ToolError, UsageError
 from kimicode.home import kimicode_home
 from kimicode.messages import ToolCall
@@ -20,7 +21,7 @@ from kimicode.tools.registry import Toolbox, default_tools
 
 def tool(name: str, arguments: str, permission: str = Permission.WORKSPACE.value) -> int:
     """Run one tool in the current directory; the exit code."""
-    return run_tool(name, arguments, permission, Path.cwd())
+    return run_tool(name, arguments, permission, current_folder())
 
 
 def run_tool(name: str, arguments: str, permission: str, workspace: Path) -> int:

@@ -1,10 +1,11 @@
 """What a headless run writes: the payload to stdout, progress to stderr.
 
 `text`: the final answer. `json`: one object about the whole run. `stream-json`: every event, one a line, as it happens.
-Nothing but the payload ever reaches stdout. What comes from outside is made harmless before it reaches a terminal on stderr.
+Nothing but the payload ever reaches stdout. What comes from outside is made harmless before it reaches a terminal.
 What this module does not do: run anything.
 """
 
+from collections.abc import Callable
 from typing import Literal, Protocol, TextIO, TypeAlias, assert_never
 
 import msgspec
@@ -25,6 +26,7 @@ from kimicode.events import (
     ToolFinished,
     encode_event,
 )
+from kimicode.streams import complain, write_payload
 from kimicode.text import Untrusted, render_safe
 
 Output: TypeAlias = Literal["text", "json", "stream-json"]
@@ -39,11 +41,11 @@ class Writer(Protocol):
         ...
 
 
-def make_writer(output: Output, stdout: TextIO) -> Writer:
-    """The payload writer for `--output`."""
+def make_writer(output: Output, stdout: TextIO, *, as_data: bool = False) -> Writer:
+    """The payload writer for `--output`. `as_data`: a schema was asked for."""
     match output:
         case "text":
-            return TextWriter(stdout)
+            return TextWriter(stdout, as_data=as_data)
         case "json":
             return JsonWriter(stdout)
         case "stream-json":
@@ -53,17 +55,21 @@ def make_writer(output: Output, stdout: TextIO) -> Writer:
 
 
 class TextWriter:
-    """Writes the final answer, once; the JSON value alone where a schema was asked for."""
+    """Writes the final answer, once, ending with a newline. `as_data`: the JSON value alone, and nothing where there is no valid one."""
 
-    def __init__(self, stdout: TextIO) -> None:
+    def __init__(self, stdout: TextIO, *, as_data: bool = False) -> None:
         self._stdout = stdout
+        self._as_data = as_data
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        if isinstance(event, RunFinished):
-            text = event.text if event.data is None else msgspec.json.encode(event.data).decode()
-            if text:
-                _write(self._stdout, text if text.endswith("\n") else f"{text}\n")
+        if not isinstance(event, RunFinished):
+            return
+        text = event.text
+        if self._as_data:
+            text = msgspec.json.encode(event.data).decode() if event.status == "done" else ""
+        if text:
+            write_payload(self._stdout, text if text.endswith("\n") else f"{text}\n")
 
 
 class JsonWriter:
@@ -79,7 +85,7 @@ class JsonWriter:
             self._session_id = event.session_id
         if isinstance(event, RunFinished):
             fields = {"v": VERSION, "session_id": self._session_id, **msgspec.structs.asdict(event)}
-            _write(self._stdout, msgspec.json.encode(fields).decode() + "\n")
+            write_payload(self._stdout, msgspec.json.encode(fields).decode() + "\n")
 
 
 class StreamWriter:
@@ -90,49 +96,42 @@ class StreamWriter:
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        _write(self._stdout, encode_event(event).decode() + "\n")
+        write_payload(self._stdout, encode_event(event).decode() + "\n")
 
 
 class Progress:
-    """Writes what happens to stderr, a line each. `quiet_seconds` after the last line, `heartbeat` says that the run is alive."""
+    """Tells what happens, a line each, through `say`. When it has been quiet for long, `heartbeat` says that the run is alive."""
 
-    def __init__(self, stderr: TextIO) -> None:
-        self._stderr = stderr
+    def __init__(self, say: Callable[[str], None] = complain) -> None:
+        self.say = say
         self._step = 0
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        line = self._line(event)
+        line = self._told(event)
         if line:
             self.say(line)
-
-    def say(self, line: str) -> None:
-        """Write one line; a stderr that nobody reads is no reason to stop a run."""
-        try:
-            _write(self._stderr, f"{line}\n")
-        except OSError:
-            return
 
     def heartbeat(self, seconds: float) -> None:
         """Say that the run has been going on for `seconds`."""
         self.say(f"… step {self._step}, {seconds:.0f} s")
 
-    def _line(self, event: Event) -> str:
+    def _told(self, event: Event) -> str:
         match event:
             case SessionStarted():
                 word = "resumed" if event.resumed else "session"
-                return _safe(f"{word} {event.session_id}: {event.model} at {event.endpoint}, permission {event.permission}")
+                return _line(f"{word} {event.session_id}: {event.model} at {event.endpoint}, permission {event.permission}")
             case StepStarted(step=step):
                 self._step = step
                 return ""
             case ToolCallReady(call=call):
-                return _safe(f"→ {call.name} {call.arguments}")
+                return _line(f"→ {call.name} {call.arguments}")
             case ToolFinished(result=result):
-                return "" if result.ok else _safe(f"  {result.content}")
+                return "" if result.ok else _line(f"  {result.content}")
             case Notice(text=text, level=level):
-                return _safe(text if level == "info" else f"{level}: {text}")
+                return text if level == "info" else f"{level}: {text}"
             case AnswerReset(reason=reason):
-                return _safe(f"asking again: {reason}")
+                return f"asking again: {reason}"
             case RunFinished():
                 return _ending(event)
             case MessageAdded() | ThinkingDelta() | TextDelta() | StepFinished():
@@ -145,15 +144,10 @@ def _ending(event: RunFinished) -> str:
     cost = "" if event.cost_usd is None else f", ${event.cost_usd:.4f}"
     counts = f"{event.steps} steps, {event.usage.total} tokens, {event.seconds:.1f} s{cost}"
     reason = f": {event.error}" if event.error else ""
-    return render_safe(Untrusted(f"{event.status} ({counts}){reason}"))
+    return f"{event.status} ({counts}){reason}"
 
 
-def _safe(text: str) -> str:
+def _line(text: str) -> str:
+    # Made harmless before it is cut, so that no half of an escape sequence stays.
     line = render_safe(Untrusted(" ".join(text.split("\n"))))
     return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
-
-
-def _write(stream: TextIO, text: str) -> None:
-    # A lone surrogate (a file name that is not UTF-8) must not end a run; it is written as a question mark.
-    stream.write(text.encode("utf-8", "replace").decode("utf-8"))
-    stream.flush()
