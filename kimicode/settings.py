@@ -5,11 +5,10 @@ are errors, so a misspelt limit never goes unnoticed. msgspec checks it: pydanti
 more time than everything else before its first event. What this module does not do: read anything from a repository.
 """
 
-import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 import msgspec
 from platformdirs import user_config_path
@@ -48,17 +47,11 @@ def settings_path(environ: Mapping[str, str]) -> Path:
 def load_settings(environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
     """The settings in force. `flags` holds what the command line gave; None there means not given. Raises `UsageError`."""
     path = settings_path(environ)
-    merged: dict[str, object] = _file(path)
-    _convert(merged, f"{path}")
-    from_environment = _environment(environ)
-    merged |= _known(_convert(from_environment, "the environment (KIMICODE_…)"), from_environment)
-    merged |= {name: value for name, value in flags.items() if value is not None}
-    settings = _convert(merged, "the command line")
-    for name in ("max_steps", "max_tokens", "max_seconds", "max_cost"):
-        value: float | None = getattr(settings, name)
-        if value is not None and not value > 0:
-            raise UsageError(f"{name} must be above zero, not {value:g}", hint="Leave it out for no limit of your own.")
-    return settings
+    given = {name: value for name, value in flags.items() if value is not None}
+    merged = _checked(_file(path), lambda name: f"{path}: {name}", strict=True)
+    merged |= _checked(_environment(environ), _variable, strict=False)
+    merged |= _checked(given, lambda name: f"--{name.replace('_', '-')}", strict=True)
+    return msgspec.convert(merged, Settings)
 
 
 def _file(path: Path) -> dict[str, object]:
@@ -71,17 +64,28 @@ def _file(path: Path) -> dict[str, object]:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, object]:
-    names = Settings.__struct_fields__
-    return {name: environ[variable] for name in names if environ.get(variable := f"KIMICODE_{name.upper()}")}
+    return {name: environ[_variable(name)] for name in Settings.__struct_fields__ if environ.get(_variable(name))}
 
 
-def _known(settings: Settings, given: Mapping[str, object]) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in given}
+def _variable(name: str) -> str:
+    return f"KIMICODE_{name.upper()}"
 
 
-def _convert(values: Mapping[str, object], source: str) -> Settings:
+def _checked(values: Mapping[str, object], spell: Callable[[str], str], *, strict: bool) -> dict[str, object]:
+    """The values, converted. `spell` is how the user wrote a name there; not `strict`: everything is text."""
+    kinds = get_type_hints(Settings)
+    return {name: _value(spell(name), kinds.get(name), value, strict=strict) for name, value in values.items()}
+
+
+def _value(spelled: str, kind: object, value: object, *, strict: bool) -> object:
+    if kind is None:
+        raise UsageError(f"{spelled}: there is no such setting", hint=f"The settings are: {', '.join(Settings.__struct_fields__)}.")
     try:
-        return msgspec.convert(values, Settings, strict=source.startswith(os.sep))
+        converted: object = msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        known = ", ".join(Settings.__struct_fields__)
-        raise UsageError(f"{source}: {error}", hint=f"The settings are: {known}.") from None
+        choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
+        hint = f"Choose one of: {', '.join(choices)}." if choices else "`kimicode run --help` says what it can be."
+        raise UsageError(f"{spelled} can't be {value!r}: {error}", hint=hint) from None
+    if isinstance(converted, int | float) and not converted > 0:
+        raise UsageError(f"{spelled} must be above zero, not {converted:g}", hint="Leave it out for no limit of your own.")
+    return converted

@@ -14,6 +14,8 @@ from kimicode.messages import JsonObject, JsonValue
 
 def schema_problem(schema: JsonObject) -> str:
     """What is wrong with `schema` as a JSON Schema; empty where nothing is."""
+    if not isinstance(schema.get("$schema", ""), str):
+        return "$['$schema'] is not a string"
     try:
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except SchemaError as error:

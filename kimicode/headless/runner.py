@@ -13,7 +13,7 @@ import msgspec
 
 from kimicode.app import Session, Wish, open_session
 from kimicode.errors import KimicodeError
-from kimicode.events import Event
+from kimicode.events import Event, RunFinished
 from kimicode.headless.signals import Signals
 from kimicode.headless.writers import Output, Progress, Writer, make_writer
 from kimicode.settings import Settings
@@ -45,6 +45,7 @@ async def _run(order: Order, environ: Mapping[str, str], workspace: Path) -> int
         beating = asyncio.create_task(screen.beat())
         try:
             finished = await session.agent.submit(order.prompt)
+            screen.end(finished)
             return KimicodeError.exit_code if screen.deaf else finished.exit_code
         finally:
             beating.cancel()
@@ -59,10 +60,12 @@ class _Screen:
         self._writer = writer
         self._progress = progress
         self._session: Session | None = None
+        self._ended = False
         self._started = self._last = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         self._last = time.monotonic()
+        self._ended = isinstance(event, RunFinished)
         self._progress(event)
         if self.deaf:
             return
@@ -74,6 +77,11 @@ class _Screen:
     def watch(self, session: Session) -> None:
         """Stop this session's run when stdout is gone. Until then it is an error."""
         self._session = session
+
+    def end(self, finished: RunFinished) -> None:
+        """Say how the run ended, where the log could not take that any more: events are shown only when they are logged."""
+        if not self._ended:
+            self(finished)
 
     async def beat(self) -> None:
         """Say now and then that the run is alive, until cancelled."""
@@ -89,4 +97,6 @@ class _Screen:
         reason = KimicodeError(f"can't write to stdout: {error.strerror}", hint="Read the answer to its end, or send it elsewhere.")
         if self._session is None:
             raise reason from error
+        if self._ended:
+            self._progress.say(f"error: {reason}")
         self._session.agent.stop(reason)

@@ -142,7 +142,7 @@ class Progress:
 
 def _ending(event: RunFinished) -> str:
     cost = "" if event.cost_usd is None else f", ${event.cost_usd:.4f}"
-    counts = f"{event.steps} steps, {event.usage.total} tokens, {event.seconds:.1f} s{cost}"
+    counts = f"{event.steps} step{'' if event.steps == 1 else 's'}, {event.usage.total} tokens, {event.seconds:.1f} s{cost}"
     reason = f": {event.error}" if event.error else ""
     return f"{event.status} ({counts}){reason}"
 

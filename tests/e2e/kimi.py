@@ -169,6 +169,18 @@ def end(process: subprocess.Popen[bytes], given: bytes | None = None) -> Ended:
     return Ended(process.returncode, stdout or b"", stderr or b"")
 
 
+def runs(group: int) -> bool:
+    """Whether a process of this group still runs. Zombies don't: in a container whose first process collects none, they stay."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(its_group) == group and state not in "ZX":
+            return True
+    return False
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + DEADLINE
