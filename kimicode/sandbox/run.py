@@ -25,7 +25,7 @@ TERM_GRACE_S: Final = 1.0
 _EOF_GRACE_S: Final = 0.25
 """How long output may still come after the shell exited: `> >(tee log)` ends a moment later than its shell."""
 
-_COLLECT_S: Final = 10.0
+_COLLECT_S: Final = 30.0
 """How long to wait for a killed shell to be collected. It is there at once, except on a machine that is overloaded or a disk that hangs."""
 
 _POLL_S: Final = 0.02
