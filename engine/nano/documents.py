@@ -1,8 +1,7 @@
 """Training documents: token ids and the weight of each in the loss.
 
 A document is one conversation as K2.6's template renders it. What the model itself must write (from `<think>` to `<|im_end|>` of every
-answer) weighs 1; the rest, which it reads, weighs `READ_WEIGHT`. *Drills* are sequences of random pieces that come back, in which only
-what was seen before counts: they teach copying, which repairs are made of, in minutes instead of an hour.
+answer) weighs 1; the rest, which it reads, weighs `READ_WEIGHT`.
 What this module does not do: run projects or train.
 """
 
@@ -66,17 +65,3 @@ def _weights(tokenizer: Tokenizer, ids: list[int]) -> list[float]:
         weights.append(1.0 if writing else READ_WEIGHT)
         writing = (writing or token == think) and token != end
     return weights
-
-
-def drill(rng: random.Random, words: Sequence[int], length: int) -> Document:
-    """`length` tokens of random pieces, each piece coming back about three times."""
-    pieces = [rng.choices(words, k=rng.randint(2, 8)) for _ in range(max(2, length // 15))]
-    ids: list[int] = []
-    weights: list[float] = []
-    seen: set[int] = set()
-    while len(ids) < length:
-        index = rng.randrange(len(pieces))
-        ids += pieces[index]
-        weights += [0.0] + [1.0 if index in seen else 0.0] * (len(pieces[index]) - 1)
-        seen.add(index)
-    return Document(ids[:length], weights[:length])

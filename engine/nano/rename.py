@@ -55,6 +55,9 @@ def _replace(value: object, pattern: re.Pattern[str], fresh: dict[str, str]) -> 
         case list():
             return [_replace(item, pattern, fresh) for item in value]
         case dict():
-            return {key: item if key in ("role", "id", "name", "tool_call_id", "type") else _replace(item, pattern, fresh) for key, item in value.items()}
+            return {
+                key: item if key in ("role", "id", "name", "tool_call_id", "type") else _replace(item, pattern, fresh)
+                for key, item in value.items()
+            }
         case _:
             return value

@@ -1,7 +1,7 @@
 """Training kimi-nano: from generated conversations to a checkpoint, in a given number of minutes.
 
-One schedule, by the share of the minutes gone: a warm-up of copying drills, then conversations, with the lean profile's prefix in some
-of them and towards the end in all; learning rates are constant for the first 40 % and fall to zero. Checkpoints are written every few
+One schedule, by the share of the minutes gone: conversations without the lean profile's prefix first, towards the end all with it;
+learning rates are constant for the first 40 % and fall to zero. Checkpoints are written every few
 minutes and a run that finds one goes on from it. What this module does not do: generate conversations (`corpus`) or export (`export`).
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from engine.nano import corpus, vocabulary
-from engine.nano.documents import Document, document, drill
+from engine.nano.documents import Document, document
 from engine.nano.model import Nano, Shape
 from engine.nano.muonclip import MuonClip
 from engine.nano.projects import make_project
@@ -26,8 +26,6 @@ from engine.nano.rename import rename
 from engine.nano.trajectories import Message, trajectory
 from engine.tokenizer import Tokenizer
 
-DRILL_SHARE = 0.05
-"""Share of the minutes spent on drills alone."""
 RENAMED_SHARE = 0.7
 """Share of the conversations whose names are replaced by random ones."""
 TAU = 100.0
@@ -68,17 +66,13 @@ class Batches:
     def __init__(self, path: Path, tokenizer: Tokenizer, plan: Plan, seed: int) -> None:
         self._path, self._tokenizer, self._plan = path, tokenizer, plan
         self._rng = random.Random(seed)
-        self._words = range(256, tokenizer.control_id("[BOS]"))
-        texts = (tokenizer.token_bytes(rank).decode("utf-8", "replace") for rank in range(self._words.stop))
+        texts = (tokenizer.token_bytes(rank).decode("utf-8", "replace") for rank in range(tokenizer.control_id("[BOS]")))
         self._syllables = [text for text in texts if text.isascii() and text.isalpha() and text.islower()]
         self._pool: list[Document] = []
         self._conversations = self._endless()
 
     def batch(self, done: float) -> list[Document]:
         """The next batch, at a share `done` of the run."""
-        if done < DRILL_SHARE:
-            length = self._rng.choice((64, 128, 192, 256))
-            return [drill(self._rng, self._words, length) for _ in range(self._plan.tokens // length)]
         prefix_share = 0.0 if done < 0.6 else 0.5 if done < 0.75 else 1.0
         while len(self._pool) < 128:
             with_prefix = self._rng.random() < prefix_share

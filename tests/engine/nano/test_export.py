@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from engine.chat import prompt_text, render
 from engine.llama import Llama, Options
 from engine.nano import vocabulary
-from engine.nano.documents import document, drill, lean_tools
+from engine.nano.documents import document, lean_tools
 from engine.nano.export import export
 from engine.nano.model import Nano, Shape
 from engine.nano.projects import make_project
@@ -88,12 +88,3 @@ def test_only_what_the_model_writes_weighs_one(learned: tuple[dict[bytes, int], 
     assert written.endswith("The tests pass.<|im_end|>")
     assert "[exit 1]" not in written
     assert written.count("<|im_end|>") == 5
-
-
-def test_a_drill_counts_only_what_was_seen_before():
-    made = drill(random.Random(1), range(256, 400), 96)
-    assert len(made.ids) == len(made.weights) == 96
-    for index, weight in enumerate(made.weights):
-        if weight:
-            pair = made.ids[index - 1 : index + 1]
-            assert any(made.ids[k : k + 2] == pair for k in range(index - 1))
