@@ -16,7 +16,8 @@ from kimicode.agent.loop import Agent
 from kimicode.errors import Interrupted
 
 NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
-LAST_WORDS_S: Final = 0.5
+LAST_WORDS_S: Final = 0.7
+_AGAIN_S: Final = 0.05
 
 
 class Signals:
@@ -60,3 +61,5 @@ class Signals:
         for task in asyncio.all_tasks():
             if task is not self._main:
                 task.cancel()
+        # Again and again: what is cancelled for the first time only now begins its orderly end.
+        self._loop.call_later(_AGAIN_S, self._hurry)

@@ -54,7 +54,7 @@ async def run_command(command: str, *, cwd: Path, timeout_s: float, capture: Cap
     read_end, write_end = os.pipe()
     output = _Output(read_end, capture)
     try:
-        process = await _start(command, cwd, write_end, child_environment(environ))
+        process = await _start_surely(command, cwd, write_end, child_environment(environ))
         os.close(write_end)
         write_end = -1
         exit_code = await _wait_and_end(process, output, timeout_s)
@@ -63,6 +63,22 @@ async def run_command(command: str, *, cwd: Path, timeout_s: float, capture: Cap
         if write_end >= 0:
             os.close(write_end)
         output.close()
+
+
+async def _start_surely(command: str, cwd: Path, write_end: int, env: dict[str, str]) -> asyncio.subprocess.Process:
+    """Cancelled while the shell starts, this ends the group first: the command runs already, and asyncio would end the shell alone."""
+    starting = asyncio.ensure_future(_start(command, cwd, write_end, env))
+    cancelled = False
+    while not starting.done():
+        try:
+            await asyncio.wait([starting])
+        except asyncio.CancelledError:
+            cancelled = True
+    process = starting.result()
+    if cancelled:
+        await _end_surely(process)
+        raise asyncio.CancelledError
+    return process
 
 
 async def _start(command: str, cwd: Path, write_end: int, env: dict[str, str]) -> asyncio.subprocess.Process:

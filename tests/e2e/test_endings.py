@@ -12,7 +12,7 @@ from kimicode.agent.context import unanswered
 from kimicode.events import RunFinished, SessionStarted, ToolFinished
 from kimicode.session.replay import replay
 from tests.e2e.conftest import Serve
-from tests.e2e.kimi import Kimi, do, end, read_until, runs, say
+from tests.e2e.kimi import Kimi, do, end, read_until, runs, say, until
 from tests.model.faultserver import SSE_HEAD, Behaviour, Peer, chunk, error, stall, status
 
 PROMPT = ("--headless", "go", "--model", "m", "--endpoint")
@@ -72,7 +72,7 @@ def test_deadlines(kimi: Kimi, serve: Serve) -> None:
     assert (worked.code, worked.finished.status) == (124, "budget")
     results = [event.result.content for event in worked.events if isinstance(event, ToolFinished)]
     assert results == ["Stopped before it finished: the limit of 6 seconds is reached."]
-    assert not runs(int((kimi.workspace / "pid").read_text()))
+    until(lambda: not runs(int((kimi.workspace / "pid").read_text())))
 
 
 def small_disk(size: int) -> tuple[str, ...]:

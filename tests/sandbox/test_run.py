@@ -157,6 +157,26 @@ def test_cancelling_ends_the_group_promptly(tmp_path: Path, times: int) -> None:
     assert time.monotonic() - started < 60
 
 
+def test_cancelled_while_it_starts_nothing_is_left(tmp_path: Path) -> None:
+    """asyncio ended the shell alone, and what that had started already lived on."""
+
+    async def stop_early() -> int:
+        command = "sleep 600 & echo $! > pid; mv pid child; wait"
+        environ = {"PATH": os.environ["PATH"]}
+        running = asyncio.create_task(run_command(command, cwd=tmp_path, timeout_s=60, capture=capture_in(tmp_path), environ=environ))
+        for _ in range(2):
+            await asyncio.sleep(0)
+        # The loop stands still meanwhile, so the call can't learn that its shell is there.
+        wait_until((tmp_path / "child").exists)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return int((tmp_path / "child").read_text())
+
+    child = asyncio.run(stop_early())
+    wait_until(lambda: not alive(child))
+
+
 def test_no_file_descriptor_is_left_open(tmp_path: Path) -> None:
     async def scenario() -> tuple[int, int]:
         counts = []
