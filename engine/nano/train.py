@@ -73,7 +73,7 @@ class Batches:
 
     def batch(self, done: float) -> list[Document]:
         """The next batch, at a share `done` of the run."""
-        prefix_share = 0.0 if done < 0.6 else 0.5 if done < 0.75 else 1.0
+        prefix_share = 0.0 if done < 0.6 else 0.5 if done < 0.8 else 1.0
         while len(self._pool) < 128:
             with_prefix = self._rng.random() < prefix_share
             messages = next(self._conversations)

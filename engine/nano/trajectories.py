@@ -50,12 +50,18 @@ def _conversation(request: str, bug: Bug, source: str, before: str, after: str) 
         _result(0, "shell", before),
         _call(1, f"test_{bug.function} fails, so read {bug.path}.", "read", {"path": bug.path}),
         _result(1, "read", source),
-        _call(2, f"{bug.function}: {bug.doc}", "edit", edit),
+        _call(2, f"The bug is here:\n{quoted(source, bug.function)}", "edit", edit),
         _result(2, "edit", f"Edited {bug.path}: 1 replacement."),
         _call(3, "Run the tests.", "shell", {"command": COMMAND}),
         _result(3, "shell", after),
         {"role": "assistant", "reasoning_content": "All tests pass.", "content": f"Fixed {bug.function} in {bug.path}. The tests pass."},
     ]
+
+
+def quoted(source: str, function: str) -> str:
+    """The function's text. The model thinks by quoting it: that is copying, which it learns first, and puts what matters in reach."""
+    start = source.index(f"def {function}(")
+    return source[start:].split("\n\n", 1)[0].rstrip()
 
 
 def _call(index: int, thought: str, name: str, arguments: dict[str, str]) -> Message:
