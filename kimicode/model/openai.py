@@ -27,7 +27,7 @@ _LONGEST_BODY = 64 << 20
 
 
 class ConnectFailedError(TemporaryError):
-    """Nothing answered at the endpoint's address."""
+    """Nothing answered at the endpoint's address, or what answered is no API."""
 
 
 class Prepare(Protocol):
@@ -86,7 +86,7 @@ class OpenAIClient:
                 return
             except TemporaryError as error:
                 delay = self._next_delay(attempt, error)
-                reason = f"{error.message}; trying again in {delay:.1f} s ({attempt + 1} of {self._patience.attempts})"
+                reason = f"{error.message}; trying again in {delay:.1f} s ({attempt + 1} of {self._limit(error)})"
             yield Restarted(reason)
             await self._patience.sleep(delay)
 
@@ -97,15 +97,26 @@ class OpenAIClient:
 
     def _next_delay(self, attempt: int, error: TemporaryError) -> float:
         """Seconds until the next attempt; raises the final error where there is none."""
-        patience = self._patience
-        if isinstance(error, EmptyAnswerError) and attempt >= patience.empty_attempts:
-            raise ContractError(f"{error.message}, {attempt} times in a row", hint=error.hint) from error
-        if isinstance(error, ConnectFailedError) and attempt >= patience.connect_attempts:
-            raise UnavailableError(error.message, hint=error.hint) from error
-        delay = patience.delay(attempt, error.retry_after) if attempt < patience.attempts else None
-        if delay is None:
-            raise error
-        return delay
+        delay = self._patience.delay(attempt, error.retry_after) if attempt < self._limit(error) else None
+        if delay is not None:
+            return delay
+        match error:
+            case EmptyAnswerError():
+                raise ContractError(f"{error.message}, {attempt} times in a row", hint=error.hint) from error
+            case ConnectFailedError():
+                raise UnavailableError(error.message, hint=error.hint) from error
+            case _:
+                raise error
+
+    def _limit(self, error: TemporaryError) -> int:
+        """How many attempts there are where one ends like this."""
+        match error:
+            case EmptyAnswerError():
+                return min(self._patience.empty_attempts, self._patience.attempts)
+            case ConnectFailedError():
+                return min(self._patience.connect_attempts, self._patience.attempts)
+            case _:
+                return self._patience.attempts
 
     async def _attempt(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         await self._prepare()
@@ -117,6 +128,11 @@ class OpenAIClient:
             async with self._client().stream("POST", "chat/completions", content=body.content) as response:
                 if not response.is_success:
                     raise await self._refusal(response)
+                if response.headers.get("content-type", "").startswith("text/html"):
+                    raise ConnectFailedError(
+                        f"{self._target.endpoint} answers with a web page, not as an API",
+                        hint=f"Is {self._target.base_url} the API's base URL (it often ends with /v1), or does a proxy ask to sign in?",
+                    )
                 async with contextlib.aclosing(self._payloads(response, assembly)) as payloads:
                     async for payload in payloads:
                         for delta in assembly.feed(payload):
