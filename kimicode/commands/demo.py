@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kimicode.errors import KimicodeError, UsageError
+from kimicode.model.target import boxed_model
 
 PROMPT = "Fix the failing test."
-MODEL = "kimi-nano"
 
 FILES = {
     "bakery.py": '''def add_loaves(morning, evening):
@@ -60,8 +60,9 @@ def _demo(folder: Path, environment: dict[str, str]) -> int:
         (folder / name).write_text(text, "utf-8")
     _say(f"A project with a bug: {', '.join(FILES)}\n")
     _run([sys.executable, "-m", "pytest", "-q", "--tb=line"], folder, environment)
-    command = [sys.executable, "-m", "kimicode", "--headless", PROMPT, "--model", MODEL]
-    _say(f'\n$ kimicode --headless "{PROMPT}" --model {MODEL}')
+    model = boxed_model()
+    command = [sys.executable, "-m", "kimicode", "--headless", PROMPT, "--model", model]
+    _say(f'\n$ kimicode --headless "{PROMPT}" --model {model}')
     code = _run(command, folder, environment)
     _say("\nWhat changed:\n")
     _say("".join(_difference(folder)) or "nothing")
