@@ -24,7 +24,7 @@ _PLAIN = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_comp
 _MOUNTED = {"engine": ("engine.commands:app", "The engine: start, stop, status, serve.")}
 """Command groups that are Typer apps of another package, by name: where, and what for. Imported only when they are called."""
 
-app = typer.Typer(name="kimicode", no_args_is_help=False, help="A terminal coding agent for Kimi K2.6.", **_PLAIN)  # type: ignore[arg-type]
+app = typer.Typer(name="kimicode", no_args_is_help=False, **_PLAIN)  # type: ignore[arg-type]
 sessions = typer.Typer(help="Past runs.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 models = typer.Typer(help="Models and endpoints.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 app.add_typer(sessions, name="sessions")
@@ -102,7 +102,11 @@ def _origin(error: BaseException) -> str:
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
-    """A terminal coding agent for Kimi K2.6. `kimicode PROMPT` is short for `kimicode run PROMPT`."""
+    """A terminal coding agent for Kimi K2.6.
+
+    Give it a prompt: kimicode --headless "Fix the failing test". That is short for `kimicode run`, whose options are in
+    `kimicode run --help`.
+    """
     if version:
         typer.echo(f"kimicode {__version__}")
         raise typer.Exit(0)
@@ -114,7 +118,7 @@ def run(
     headless: Annotated[bool, typer.Option("--headless", help="One run without a terminal.")] = False,
     output: Annotated[str, typer.Option(help="text: the final answer; json: one object; stream-json: one event a line.")] = "text",
     permission: Annotated[str | None, typer.Option(help="What tools may do: read-only, workspace (default) or full.")] = None,
-    model: Annotated[str | None, typer.Option(help="Which model: kimi-k2.6 (default), kimi-nano, …, or a GGUF file.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which model: a name of `kimicode models list`, or a GGUF file.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Where: a name of `kimicode models list`, or a URL.")] = None,
     thinking: Annotated[str | None, typer.Option(help="on (default), off, or keep: thoughts of earlier turns are sent back.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Most model calls of the run (default 200).")] = None,
@@ -137,7 +141,7 @@ def run(
 
 @app.command("demo")
 def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep the demo project's folder.")] = False) -> None:
-    """Make a small broken project and let kimi-nano repair it, offline."""
+    """Make a small broken project and let the model in the box repair it, offline."""
     _call("demo:demo", keep)
 
 
