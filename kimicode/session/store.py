@@ -1,7 +1,7 @@
 """Where sessions live and how one is found again: `ROOT/sessions/ID.jsonl`, large tool results in `ROOT/scratch/ID/`.
 
-An id is the time of its making in UTC and four random characters (`20261124-101530-ab12`): ids sort by age, and a prefix, or the
-last four characters, is enough to name one. Listing reads only the head and the tail of each log. What this module does not do:
+An id is the time of its making in UTC and four more characters (`20261124-101530-ab12`), two for the 1,024th of the second and two
+random ones: ids sort by age, and a prefix, or the last four characters, is enough to name one. Listing reads only the head and the tail of each log. What this module does not do:
 choose `ROOT` (the composition root does) or delete anything.
 """
 
@@ -59,8 +59,10 @@ class SessionStore:
     def create(self) -> tuple[str, SessionLog]:
         """A new session: its id and its empty log. Raises `SessionError`."""
         while True:
-            tail = "".join(secrets.choice(_ALPHABET) for _ in range(4))
-            session_id = f"{self._now():%Y%m%d-%H%M%S}-{tail}"
+            now = self._now()
+            high, low = divmod(now.microsecond * 1024 // 1_000_000, len(_ALPHABET))
+            tail = _ALPHABET[high] + _ALPHABET[low] + secrets.choice(_ALPHABET) + secrets.choice(_ALPHABET)
+            session_id = f"{now:%Y%m%d-%H%M%S}-{tail}"
             try:
                 return session_id, SessionLog(self.path(session_id), create=True)
             except FileExistsError:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,17 +29,24 @@ def tiny(tmp_path: Path) -> Path:
     return write(tmp_path / "tiny.gguf")
 
 
-def test_names_follow_the_real_path_of_the_model(tmp_path: Path, tiny: Path) -> None:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's, however deep the tests' own folders are."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
+def test_names_follow_the_real_path_of_the_model(short_path: Path, tmp_path: Path, tiny: Path) -> None:
     link = tmp_path / "link.gguf"
     link.symlink_to(tiny)
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    environ = {"XDG_RUNTIME_DIR": str(short_path)}
     name = hashlib.sha256(os.fsencode(tiny.resolve())).hexdigest()[:16]
     found = places.of_model(link, environ)
     assert found == places.of_model(tiny, environ)
     assert [found.socket, found.lock, found.log, found.pid] == [
-        tmp_path / "kimicode" / f"{name}.{end}" for end in ("sock", "lock", "log", "pid")
+        short_path / "kimicode" / f"{name}.{end}" for end in ("sock", "lock", "log", "pid")
     ]
-    assert (tmp_path / "kimicode").stat().st_mode & 0o777 == 0o700
+    assert (short_path / "kimicode").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_folder_moves_where_sockets_can_not_be(tmp_path: Path) -> None:

@@ -51,6 +51,15 @@ def test_ids_sort_by_time_and_are_short(store):
     assert store.ids() == made[::-1]
 
 
+def test_ids_of_one_second_sort_by_age_too(tmp_path):
+    """Two runs in one second made --continue take either of them."""
+    moments = iter(datetime(2026, 11, 24, 10, 15, 30, n * 20_000, tzinfo=UTC) for n in range(50))
+    store = SessionStore(tmp_path, now=lambda: next(moments))
+    made = [session(store) for _ in range(50)]
+    assert made == sorted(made)
+    assert store.latest(Path("/w")) == made[-1]
+
+
 def test_nothing_is_created_before_the_first_session(tmp_path):
     store = SessionStore(tmp_path / "home")
     assert (store.ids(), list(store.summaries())) == ([], [])
