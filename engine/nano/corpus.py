@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.nano.projects import make_project
-from engine.nano.trajectories import BrokenProject, Message, run_pytest, trajectory
+from engine.nano.trajectories import BrokenProject, Message, trajectory
 
 
 def grow(path: Path, count: int, workers: int) -> None:
@@ -52,6 +52,3 @@ def _warm_up() -> None:
     os.dup2(saved[0], 1), os.dup2(saved[1], 2)
     for descriptor in (devnull, *saved):
         os.close(descriptor)
-
-
-__all__ = ["grow", "read", "run_pytest"]

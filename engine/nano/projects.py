@@ -78,12 +78,13 @@ def _indent_of(body: Sequence[str], stripped: str) -> str:
 
 
 class Names:
-    """Draws distinct identifiers; `held_out` selects the half of the word space that training never sees."""
+    """Draws distinct identifiers; `held_out` selects the part of the word space, and of `constants`, that training never sees."""
 
     def __init__(self, rng: random.Random, *, held_out: bool) -> None:
         self._rng = rng
         self._held_out = held_out
         self._used: set[str] = set(RESERVED)
+        self.constants = (101, 199) if held_out else (2, 99)
 
     def word(self, pool: Sequence[str] = NOUNS, invented: float = 0.5) -> str:
         """A new word: from `pool`, or invented from syllables with probability `invented`."""
@@ -208,8 +209,9 @@ def _constant(doc: str, right: str, wrongs: tuple[str, ...], around: bool = Fals
     """A kind of function of one number and a constant `{k}`; `{w}` is another constant. `around`: cases lie next to the constant."""
 
     def make(rng: random.Random, names: Names, name: str) -> _Function:
-        a, k = names.word(), rng.randint(2, 99)
-        w = rng.choice([x for x in (k - 1, k + 1, k + 10, rng.randint(2, 99)) if x not in (k, 0, 1)])
+        low, high = names.constants
+        a, k = names.word(), rng.randint(low, high)
+        w = rng.choice([x for x in (k - 1, k + 1, k + 10, rng.randint(low, high)) if x not in (k, 0, 1)])
         line = right.format(a=a, k=k)
         mutants = tuple((line, wrong.format(a=a, k=k, w=w)) for wrong in wrongs)
         cases = (str(k), str(k + 1), str(k - 1)) if around else (str(rng.randint(3, 20)), str(rng.randint(21, 60)))

@@ -1,8 +1,8 @@
 """Correct repair trajectories in the formats of kimicode's tools, over projects on which pytest really runs.
 
 Every tool result is what the tool would have answered: pytest runs twice on each project, in a process forked from one that has
-imported pytest already (about 30 times cheaper than a new interpreter, the same output). The formats are those of `kimicode/tools`;
-a test holds them together. What this module does not do: render prompts or tokenize.
+imported pytest already (cheaper than a new interpreter, the same output). The formats are those of `kimicode/tools`; a test holds
+them together. What this module does not do: render prompts or tokenize.
 """
 
 import json

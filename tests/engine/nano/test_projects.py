@@ -41,3 +41,17 @@ def test_held_out_names_never_occur_in_training():
     assert not training & held_out
     assert all(map(is_held_out, held_out))
     assert not any(map(is_held_out, training))
+
+
+def constants(*, held_out: bool) -> set[int]:
+    found: set[int] = set()
+    for seed in range(300):
+        doc = make_project(seed, held_out=held_out).bug.doc
+        found |= {int(number) for number in re.findall(r"\d+", doc)}
+    return found
+
+
+def test_held_out_constants_never_occur_in_training():
+    training, held_out = constants(held_out=False), constants(held_out=True)
+    assert min(len(training), len(held_out)) > 20
+    assert not training & held_out
