@@ -2,15 +2,18 @@
 
 llama.cpp aborts the whole process on some damaged files, and says little about others, so everything that can be known from the
 header is checked here first, in a fraction of a second whatever the file's size. Format: ggml's `gguf.md`, versions 2 and 3.
-What this module does not do: read tensor data or the vocabulary (`engine.tokenizer` does).
+`read_header` reads any GGUF; `inspect` also wants it to be a model this engine runs.
+What this module does not do: read tensor data or the vocabulary (`engine.tokenizer` does), or the other parts of a split model
+(`engine.parts` does).
 """
 
+import math
 import mmap
 import os
 import stat
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
@@ -27,8 +30,14 @@ ARCHITECTURE: Final = "deepseek2"
 _ARRAY: Final = 9
 _STRING: Final = 8
 _CODES: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_SIZES: Final = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
+_KINDS: Final = {int(kind): (str(kind.name), int(block), int(size)) for kind, (block, size) in GGML_QUANT_SIZES.items()}
 _MAX_DIMENSIONS: Final = 4
+_MAX_ELEMENTS: Final = 2**63 - 1
+
+# Bounds on what a header may make this module do. K2.6's has 7 MB, 60 keys and 1,096 tensors; one tensor an expert would be 70,000.
+_MAX_HEADER_BYTES: Final = 1 << 28
+_MAX_KEYS: Final = 1 << 16
+_MAX_TENSORS: Final = 1 << 18
 _AGAIN: Final = "copy or download it again"
 
 
@@ -40,12 +49,44 @@ class Array:
 
 
 @dataclass(frozen=True)
+class TensorInfo:
+    """A tensor of the file: `kind` is ggml's name of its type ("Q4_0"), `shape` is in ggml's order (row length first), `offset` is
+    where its data begins, counted from the first byte of the file, and `bytes` how long they are.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    offset: int
+    bytes: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
 class Header:
-    """Everything before the tensor data. `end` is where the last tensor ends: the file must be at least that long."""
+    """Everything before the tensor data, which begins at byte `data`. `end` is where the last tensor ends: the file must be at least
+    that long, and has `size` bytes.
+    """
 
     metadata: Mapping[str, Scalar | Array]
-    tensors: int
+    tensors: tuple[TensorInfo, ...]
+    data: int
     end: int
+    size: int
+
+    def text(self, key: str) -> str:
+        """The text at `key`; empty where there is none."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str, default: float = 0) -> float:
+        """The number at `key`, or `default` where there is none."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, int | float) else default
 
 
 @dataclass(frozen=True)
@@ -72,27 +113,32 @@ class ModelFile:
 
 def inspect(path: Path) -> ModelFile:
     """The model file at `path`. Raises `ModelFileError` where it is not one this engine can run, saying why."""
-    header, size = _read(path)
-    metadata = header.metadata
-    _check(path, metadata)
-    if header.end > size:
-        raise ModelFileError(f"{path}: the file is cut off: it has {size:,} of {header.end:,} bytes; {_AGAIN}")
+    header = read_header(path)
+    _check(path, header)
     return ModelFile(
         path=path,
-        name=_text(metadata, "general.name") or path.stem,
-        context=int(_number(metadata, f"{ARCHITECTURE}.context_length", 0)),
-        size=size,
-        profile=_text(metadata, "kimicode.profile") or "default",
-        defaults=Defaults(
-            temperature=_number(metadata, "kimicode.temperature", Defaults.temperature),
-            top_p=_number(metadata, "kimicode.top_p", Defaults.top_p),
-            min_p=_number(metadata, "kimicode.min_p", Defaults.min_p),
-            thinking=bool(metadata.get("kimicode.thinking", Defaults.thinking)),
-        ),
+        name=header.text("general.name") or path.stem,
+        context=int(header.number(f"{ARCHITECTURE}.context_length")),
+        size=header.size,
+        profile=header.text("kimicode.profile") or "default",
+        defaults=defaults(header),
     )
 
 
-def _read(path: Path) -> tuple[Header, int]:
+def defaults(header: Header) -> Defaults:
+    """What the file wants where a request says nothing."""
+    return Defaults(
+        temperature=header.number("kimicode.temperature", Defaults.temperature),
+        top_p=header.number("kimicode.top_p", Defaults.top_p),
+        min_p=header.number("kimicode.min_p", Defaults.min_p),
+        thinking=bool(header.metadata.get("kimicode.thinking", Defaults.thinking)),
+    )
+
+
+def read_header(path: Path) -> Header:
+    """The header of any GGUF file. Raises `ModelFileError` where it is none or its header is damaged; a file that ends before its last
+    tensor does is not refused (`end` is over `size`). Only the header is read.
+    """
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -101,50 +147,57 @@ def _read(path: Path) -> tuple[Header, int]:
         raise ModelFileError(f"{path}: {(error.strerror or str(error)).lower()}; give the path of a .gguf model file") from None
 
 
-def _read_open(path: Path, file: BinaryIO) -> tuple[Header, int]:
+def _read_open(path: Path, file: BinaryIO) -> Header:
     state = os.fstat(file.fileno())
     if not stat.S_ISREG(state.st_mode):
         raise ModelFileError(f"{path}: not a regular file; give the path of a .gguf model file")
     if state.st_size < 4 or file.read(4) != b"GGUF":
         raise ModelFileError(f"{path}: not a GGUF model file; give the path of a .gguf model file")
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with mmap.mmap(file.fileno(), min(state.st_size, _MAX_HEADER_BYTES), access=mmap.ACCESS_READ) as data:
         try:
-            return _Reader(data).header(), state.st_size
+            return _Reader(data).header(state.st_size)
+        except _ForeignError as problem:
+            raise ModelFileError(f"{path}: {problem}; it may be made for another engine than llama.cpp, or be damaged") from None
         except _DamagedError as problem:
             raise ModelFileError(f"{path}: the file is damaged or cut off: {problem}; {_AGAIN}") from None
 
 
-def _check(path: Path, metadata: Mapping[str, Scalar | Array]) -> None:
+def _check(path: Path, header: Header) -> None:
+    wrong = refusal(header)
+    if wrong is not None:
+        raise ModelFileError(f"{path}: {wrong}")
+
+
+def refusal(header: Header) -> str | None:
+    """Why this engine can't run the model whose file, or first part, has this header, and what to do; None where nothing is known."""
+    metadata = header.metadata
     architecture = metadata.get("general.architecture")
     if architecture != ARCHITECTURE:
         what = f"its architecture is {architecture!r}" if architecture else "it names no architecture"
-        raise ModelFileError(f"{path}: not a model this engine runs: {what}, K2's is {ARCHITECTURE!r}")
-    if _number(metadata, "split.no", 0) != 0:
-        raise ModelFileError(f"{path}: a later part of a split model; give its first part")
+        return f"not a model this engine runs: {what}, K2's is {ARCHITECTURE!r}"
+    if header.number("split.no") != 0:
+        return "a later part of a split model; give its first part"
     prefix = f"{ARCHITECTURE}."
     numbers = {key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix) and type(value) is int}
     wrong = problem(numbers)
     if wrong is None and not isinstance(metadata.get(f"{prefix}attention.layer_norm_rms_epsilon"), float):
         wrong = "attention.layer_norm_rms_epsilon is missing"
     if wrong is not None:
-        raise ModelFileError(f"{path}: its metadata is not that of a model: {prefix}{wrong}; convert the model again")
+        return f"its metadata is not that of a model: {prefix}{wrong}; convert the model again"
     for key in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type"):
         if not isinstance(metadata.get(key), Array):
-            raise ModelFileError(f"{path}: it has no vocabulary ({key}); convert the model again with its tokenizer")
-
-
-def _number(metadata: Mapping[str, Scalar | Array], key: str, default: float) -> float:
-    value = metadata.get(key)
-    return value if isinstance(value, int | float) else default
-
-
-def _text(metadata: Mapping[str, Scalar | Array], key: str) -> str:
-    value = metadata.get(key)
-    return value if isinstance(value, str) else ""
+            return f"it has no vocabulary ({key}); convert the model again with its tokenizer"
+    if header.end > header.size:
+        return f"the file is cut off: it has {header.size:,} of {header.end:,} bytes; {_AGAIN}"
+    return None
 
 
 class _DamagedError(Exception):
     """What is wrong with the bytes; `_read_open` adds where."""
+
+
+class _ForeignError(_DamagedError):
+    """What llama.cpp does not know, though it may be no damage."""
 
 
 class _Reader:
@@ -154,39 +207,44 @@ class _Reader:
         self._data = data
         self._at = 4
 
-    def header(self) -> Header:
+    def header(self, size: int) -> Header:
         version = self._take("I")
         if version not in (2, 3):
             raise _DamagedError(f"GGUF version {version} is not 2 or 3")
-        tensors, count = int(self._take("Q")), int(self._take("Q"))
-        metadata = dict(self._metadata(count))
-        ends = list(self._tensor_ends(tensors))
-        alignment = int(_number(metadata, "general.alignment", 32))
-        if alignment <= 0 or alignment & (alignment - 1):
-            raise _DamagedError(f"an alignment of {alignment}")
+        tensors, keys = int(self._take("Q")), int(self._take("Q"))
+        for count, most, what in ((tensors, _MAX_TENSORS, "tensors"), (keys, _MAX_KEYS, "keys")):
+            if count > most:
+                raise _DamagedError(f"it claims {count:,} {what}")
+        metadata = dict(self._metadata(keys))
+        infos = tuple(self._tensor_infos(tensors))
+        alignment = metadata.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
+            raise _DamagedError(f"an alignment of {alignment!r}")
         start = -(-self._at // alignment) * alignment
-        return Header(metadata, tensors, start + max(ends, default=0))
+        infos = tuple(replace(info, offset=start + info.offset) for info in infos)
+        return Header(metadata, infos, start, max((info.offset + info.bytes for info in infos), default=start), size)
 
     def _metadata(self, count: int) -> Iterator[tuple[str, Scalar | Array]]:
         for _ in range(count):
             key = self._string()
             yield key, self._value(int(self._take("I")))
 
-    def _tensor_ends(self, count: int) -> Iterator[int]:
-        """Where each tensor ends, counted from the first byte of tensor data."""
+    def _tensor_infos(self, count: int) -> Iterator[TensorInfo]:
+        """The tensors, their offsets counted from the first byte of tensor data."""
         for _ in range(count):
             name = self._string()
             dimensions = int(self._take("I"))
             if dimensions > _MAX_DIMENSIONS:
                 raise _DamagedError(f"tensor {name!r} has {dimensions} dimensions")
-            elements = 1
-            for _ in range(dimensions):
-                elements *= int(self._take("Q"))
+            shape = tuple(int(self._take("Q")) for _ in range(dimensions))
             kind, offset = int(self._take("I")), int(self._take("Q"))
-            if kind not in _SIZES:
-                raise _DamagedError(f"tensor {name!r} is of unknown type {kind}")
-            block, size = _SIZES[kind]
-            yield offset + elements // block * size
+            if kind not in _KINDS:
+                raise _ForeignError(f"tensor {name!r} is of type {kind}, which is not one of ggml's")
+            called, block, size = _KINDS[kind]
+            elements = math.prod(shape)
+            if elements > _MAX_ELEMENTS:
+                raise _DamagedError(f"tensor {name!r} has the shape {shape}")
+            yield TensorInfo(name, called, shape, offset, elements // block * size)
 
     def _value(self, kind: int) -> Scalar | Array:
         if kind == _STRING:
@@ -200,13 +258,24 @@ class _Reader:
     def _array(self) -> Array:
         kind, count = int(self._take("I")), int(self._take("Q"))
         if kind == _STRING:
-            for _ in range(count):
-                self._skip(int(self._take("Q")))
+            self._skip_strings(count)
         elif kind in _CODES:
             self._skip(struct.calcsize(_CODES[kind]) * count)
         else:
             raise _DamagedError(f"an array of unknown type {kind}")
         return Array(count)
+
+    def _skip_strings(self, count: int) -> None:
+        # The walk over the vocabulary is most of the time this module takes, so it is one tight loop.
+        data, at, end, length = self._data, self._at, len(self._data), struct.Struct("<Q").unpack_from
+        try:
+            for _ in range(count):
+                at += 8 + length(data, at)[0]
+                if at > end:
+                    raise _DamagedError("it ends inside its header")
+        except struct.error:
+            raise _DamagedError("it ends inside its header") from None
+        self._at = at
 
     def _take(self, code: str) -> int | float | bool:
         try:
