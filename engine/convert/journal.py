@@ -1,0 +1,145 @@
+"""What a conversion has finished, kept beside its output so that the next run can go on after any kind of end.
+
+JSON lines, each made durable after what it tells of; a line torn by a crash is ignored. The first says which job this is: another
+source, option or target starts over. Holding the journal open locks the target. What this module does not do: trust the data it
+tells of (`engine.convert.write` checks every tensor's checksum again).
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from engine.convert.encode import Kind
+from engine.errors import EngineError
+
+_JOB: Final = "job"
+
+
+class Journal:
+    """The journal at `path` for the job with this fingerprint; `resumed` says whether there was one. A context manager.
+
+    Raises `EngineError` while another process holds it.
+    """
+
+    def __init__(self, path: Path, job: str) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._kinds: dict[str, Kind] | None = None
+        self._checksums: dict[tuple[int, int], int] = {}
+        self._sealed: dict[int, str] = {}
+        try:
+            self._lock()
+            self.resumed = self._load(job)
+            if not self.resumed:
+                self._start(job)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        os.close(self._file)
+
+    @property
+    def kinds(self) -> Mapping[str, Kind] | None:
+        """The types of INT4 tensors, once they are known."""
+        return self._kinds
+
+    def checksum(self, part: int, tensor: int) -> int | None:
+        """The CRC-32 of a finished tensor with its padding."""
+        return self._checksums.get((part, tensor))
+
+    def sealed(self, part: int) -> str | None:
+        """The SHA-256 of a finished part."""
+        return self._sealed.get(part)
+
+    def settle(self, kinds: Mapping[str, Kind]) -> None:
+        """Remember the types of INT4 tensors."""
+        self._kinds = dict(kinds)
+        self._append({"kinds": {name: int(kind) for name, kind in kinds.items()}})
+
+    def finish(self, part: int, tensor: int, checksum: int) -> None:
+        """Remember a tensor that is on the disk."""
+        self._append({"part": part, "tensor": tensor, "crc32": checksum})
+
+    def seal(self, part: int, digest: str) -> None:
+        """Remember a part that is complete."""
+        self._sealed[part] = digest
+        self._append({"part": part, "sha256": digest})
+
+    def remove(self) -> None:
+        """The conversion is done: nothing is left to remember."""
+        self.path.unlink(missing_ok=True)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = os.fstat(self._file).st_ino == self.path.stat().st_ino
+        except (BlockingIOError, FileNotFoundError):
+            mine = False
+        if not mine:
+            raise EngineError(f"{self.path}: another process is writing this model: wait for it, or choose another name")
+
+    def _load(self, job: str) -> bool:
+        lines = _read(self._file).split(b"\n")
+        whole = 0
+        for number, line in enumerate(lines[:-1]):
+            if not self._apply(line, job if number == 0 else None):
+                break
+            whole += len(line) + 1
+        os.ftruncate(self._file, whole)
+        os.lseek(self._file, 0, os.SEEK_END)
+        return whole > 0
+
+    def _apply(self, line: bytes, job: str | None) -> bool:
+        """Take in one line; False where it is damaged or, being the first, of another job."""
+        try:
+            record = json.loads(line)
+        except ValueError:
+            return False
+        match record:
+            case {"job": str(given)}:
+                return given == job
+            case _ if job is not None:
+                return False
+            case {"kinds": dict(kinds)}:
+                self._kinds = {name: Kind(number) for name, number in kinds.items()}
+            case {"part": int(part), "tensor": int(tensor), "crc32": int(checksum)}:
+                self._checksums[part, tensor] = checksum
+            case {"part": int(part), "sha256": str(digest)}:
+                self._sealed[part] = digest
+            case _:
+                return False
+        return True
+
+    def _start(self, job: str) -> None:
+        self._append({_JOB: job})
+        sync_folder(self.path.parent)
+
+    def _append(self, record: Mapping[str, object]) -> None:
+        line = memoryview(json.dumps(record).encode() + b"\n")
+        while line:
+            line = line[os.write(self._file, line) :]
+        os.fdatasync(self._file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(file: int) -> bytes:
+    pieces = []
+    while piece := os.read(file, 1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
