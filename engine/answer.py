@@ -1,21 +1,18 @@
 """An answer in OpenAI's JSON: chunks of a stream, or one whole completion. Pure.
 
-Tool calls keep the id the model wrote where it is `functions.name:index` and new to the conversation, so that the next prompt repeats
-the model's own tokens; any other id is replaced by one of that form with the next free index.
+Usage is told where OpenAI has it and where Kimi has it: `cached_tokens` on top too, and in the choice of a stream's last chunk.
 What this module does not do: generate, or frame chunks for HTTP (`engine.server`).
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from engine.callids import CallIds
 from engine.parse import CallArguments, CallBegun, CallEnd, ContentText, ParsedAnswer, ParseEvent, ReasoningText
 
 JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
 JsonObject: TypeAlias = dict[str, JsonValue]
-
-_KIMI_ID = re.compile(r"functions\.[^<>\s:]+:(\d{1,9})")
 
 
 @dataclass(frozen=True)
@@ -28,32 +25,15 @@ class Usage:
     reasoning: int
 
     def as_json(self) -> JsonObject:
-        """OpenAI's `usage` object."""
+        """OpenAI's `usage` object, with Kimi's `cached_tokens`."""
         return {
             "prompt_tokens": self.prompt,
             "completion_tokens": self.completion,
             "total_tokens": self.prompt + self.completion,
+            "cached_tokens": self.cached,
             "prompt_tokens_details": {"cached_tokens": self.cached},
             "completion_tokens_details": {"reasoning_tokens": self.reasoning},
         }
-
-
-class CallIds:
-    """Ids for the calls of one answer, none of which is in `taken`."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = set(taken)
-        self._next = max((_index(call_id) for call_id in self._taken), default=-1) + 1
-        self._next = max(self._next, len(self._taken))
-
-    def give(self, call: CallBegun) -> str:
-        """The id under which `call` goes out."""
-        call_id = call.id
-        if _KIMI_ID.fullmatch(call_id) is None or call_id in self._taken:
-            call_id = f"functions.{call.name}:{self._next}"
-        self._taken.add(call_id)
-        self._next = max(self._next, _index(call_id) + 1)
-        return call_id
 
 
 @dataclass(frozen=True)
@@ -64,12 +44,16 @@ class Envelope:
     created: int
     model: str
 
-    def chunk(self, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
+    def chunk(self, delta: JsonObject) -> JsonObject:
         """A chunk with one choice."""
-        return self._chunk([{"index": 0, "delta": delta, "finish_reason": finish_reason}])
+        return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def last_chunk(self, finish_reason: str, usage: Usage) -> JsonObject:
+        """The chunk that ends an answer."""
+        return self._chunk([{"index": 0, "delta": {}, "finish_reason": finish_reason, "usage": usage.as_json()}])
 
     def usage_chunk(self, usage: Usage) -> JsonObject:
-        """The last chunk of a stream that asked for usage: no choices."""
+        """What follows it in a stream that asked for usage: no choices."""
         return {**self._chunk([]), "usage": usage.as_json()}
 
     def completion(self, answer: ParsedAnswer, finish_reason: str, usage: Usage, ids: CallIds) -> JsonObject:
@@ -110,8 +94,3 @@ def deltas(events: Iterable[ParseEvent], ids: CallIds) -> Iterator[JsonObject]:
                 pass
             case _:
                 assert_never(event)
-
-
-def _index(call_id: str) -> int:
-    found = _KIMI_ID.fullmatch(call_id)
-    return int(found[1]) if found else -1

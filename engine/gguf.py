@@ -88,12 +88,20 @@ class Header:
         value = self.metadata.get(key)
         return value if isinstance(value, int | float) else default
 
+    def whole(self, key: str) -> int | None:
+        """The whole number at `key`, or None where there is none."""
+        value = self.metadata.get(key)
+        return value if type(value) is int else None
+
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the model file wants where a request says nothing; K2.6's published values where the file says nothing."""
+    """What the model file wants where a request says nothing; K2.6's published values where the file says nothing.
 
-    temperature: float = 1.0
+    Without a `temperature` it is K2.6's, which depends on whether the model thinks.
+    """
+
+    temperature: float | None = None
     top_p: float = 0.95
     min_p: float = 0.0
     thinking: bool = True
@@ -127,8 +135,9 @@ def inspect(path: Path) -> ModelFile:
 
 def defaults(header: Header) -> Defaults:
     """What the file wants where a request says nothing."""
+    temperature = header.metadata.get("kimicode.temperature")
     return Defaults(
-        temperature=header.number("kimicode.temperature", Defaults.temperature),
+        temperature=temperature if isinstance(temperature, int | float) else Defaults.temperature,
         top_p=header.number("kimicode.top_p", Defaults.top_p),
         min_p=header.number("kimicode.min_p", Defaults.min_p),
         thinking=bool(header.metadata.get("kimicode.thinking", Defaults.thinking)),

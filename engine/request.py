@@ -1,37 +1,45 @@
 """A chat completion request: OpenAI's JSON, with Kimi's extensions, checked and reduced to what the engine needs. Pure.
 
 Kimi's ways to say "think or not" are all understood: `thinking {type, keep}` as its own API has it, and `chat_template_kwargs` as
-self-hosted servers have it. What can't be honoured is refused, never ignored: several answers, forced tools, response formats,
-penalties, log probabilities. Fields nobody here knows are ignored, as every server does.
-What this module does not do: render messages or look at the shape of a tool's schema (`engine.chat`, `engine.tooldecl`).
+self-hosted servers have it. What can't be honoured is refused, never ignored: several answers, penalties, log probabilities, tools inside
+messages. Fields nobody here knows are ignored, as every server does.
+What this module does not do: read JSON (`engine.body`), render messages (`engine.chat`), or judge schemas (`engine.guide`).
 """
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from enum import IntEnum
+from typing import Final
 
-import msgspec
-from msgspec import Meta
-
+from engine import vendor
+from engine.body import Body, ChosenTool, RequestError, ResponseFormat, TemplateArguments, decode
+from engine.callids import first_index
 from engine.gguf import Defaults
+from engine.guide import GuideSpec
 from engine.sampling import Sampling
+from engine.schema import ANY_OBJECT, JsonSchema
+from engine.toolcheck import call_ids, declared, refuse_message_tools
 
-MAX_STOPS = 5
+MAX_STOPS: Final = 5
 """How many stop strings Kimi's own API takes."""
 
+TEMPERATURE_THINKING: Final = 1.0
+TEMPERATURE_INSTANT: Final = 0.6
+"""K2.6's published temperatures, where neither the request nor the model file has another."""
 
-class RequestError(ValueError):
-    """What is wrong with a request. `param` is the field, if it is one field's fault."""
 
-    def __init__(self, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.param = param
+class Priority(IntEnum):
+    """Whose turn it is first: a person who waits, or one of many agents."""
+
+    INTERACTIVE = 0
+    SWARM = 1
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One request. `max_tokens` is None where only the context limits the answer; `taken` are the tool call ids in `messages`."""
+    """One request. `max_tokens` is None where only the context limits the answer; `taken` are the tool call ids in `messages`.
+
+    `guide` is what the answer must keep to, None where it is free; with `partial` the answer continues the last message.
+    """
 
     messages: tuple[dict[str, object], ...]
     tools: tuple[dict[str, object], ...]
@@ -43,99 +51,62 @@ class ChatRequest:
     stream: bool
     include_usage: bool
     taken: frozenset[str]
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Thinking(msgspec.Struct):
-    type: Literal["enabled", "disabled"] = "enabled"
-    keep: Literal["all"] | None = None
-
-
-class _TemplateArguments(msgspec.Struct):
-    thinking: bool | None = None
-    preserve_thinking: bool | None = None
-
-
-class _ResponseFormat(msgspec.Struct):
-    type: str
-
-
-_Probability = Annotated[float, Meta(ge=0, le=1)]
-_Count = Annotated[int, Meta(ge=1)]
-_Seed = Annotated[int, Meta(ge=0)]
-_StopString = Annotated[str, Meta(min_length=1)]
-
-
-class _Body(msgspec.Struct):
-    messages: Annotated[list[dict[str, object]], Meta(min_length=1)]
+    guide: GuideSpec | None = None
+    priority: Priority = Priority.INTERACTIVE
+    partial: bool = False
     model: str | None = None
-    tools: list[dict[str, object]] | None = None
-    tool_choice: str | dict[str, object] | None = None
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    min_p: _Probability | None = None
-    seed: _Seed | None = None
-    max_tokens: _Count | None = None
-    max_completion_tokens: _Count | None = None
-    stop: _StopString | list[_StopString] | None = None
-    thinking: _Thinking | None = None
-    chat_template_kwargs: _TemplateArguments | None = None
-    response_format: _ResponseFormat | None = None
-    n: int | None = None
-    logprobs: bool | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
 
 
-def read_request(data: bytes, defaults: Defaults) -> ChatRequest:
-    """The request in `data`; `defaults` fill what it does not say. Raises `RequestError`."""
-    try:
-        body = msgspec.json.decode(data, type=_Body)
-    except msgspec.ValidationError as problem:
-        where = re.search(r"at `\$\.?([^`]*)`", str(problem))
-        raise RequestError(str(problem), where[1] or None if where else None) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise RequestError(f"the body is not JSON: {problem}") from None
-    except RecursionError:
-        raise RequestError("the body is nested too deeply") from None
-    _refuse_unsupported(body)
+def read_request(data: bytes, defaults: Defaults, *, strict: bool = False, priority: str | None = None) -> ChatRequest:
+    """The request in `data`; `defaults` fill what it does not say, and `priority` is what its header says.
+
+    `strict` takes only what the vendor's API takes. Raises `RequestError`.
+    """
+    body = decode(data)
     thinking, preserve = _thinking(body, defaults)
+    names = declared(body.tools or ())
+    stop = _stops(body)
+    taken = frozenset(call_ids(body.messages))
+    partial = _partial(body)
+    _refuse_unsupported(body)
+    if strict:
+        vendor.check(body, thinking=thinking, tools=[name for name, _ in names], stop=stop)
     return ChatRequest(
         messages=tuple(body.messages),
         tools=tuple(body.tools or ()) if body.tool_choice != "none" else (),
         thinking=thinking,
         preserve_thinking=preserve,
-        sampling=_sampling(body, defaults),
+        sampling=_sampling(body, defaults, thinking),
         max_tokens=body.max_completion_tokens or body.max_tokens,
-        stop=_stops(body),
+        stop=stop,
         stream=bool(body.stream),
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
-        taken=frozenset(_call_ids(body.messages)),
+        taken=taken,
+        guide=_guide(body, names, first_index(taken), partial),
+        priority=_priority(body, priority),
+        partial=partial,
+        model=body.model,
     )
 
 
-def _refuse_unsupported(body: _Body) -> None:
-    if body.n not in (None, 1):
-        raise RequestError("n must be 1: this engine gives one answer a request", "n")
-    if body.tool_choice not in (None, "auto", "none"):
-        raise RequestError("tool_choice must be 'auto' or 'none': this engine can't force a tool", "tool_choice")
-    if body.response_format and body.response_format.type != "text":
-        raise RequestError("response_format must be 'text': ask for JSON in the prompt and check the answer", "response_format")
-    if body.logprobs:
+def _refuse_unsupported(body: Body) -> None:
+    for field, neutral in (("n", (1,)), ("presence_penalty", (0,)), ("frequency_penalty", (0,)), ("repetition_penalty", (1,))):
+        if (value := getattr(body, field)) is not None and value not in neutral:
+            raise RequestError(f"{vendor.refusal(field, neutral)}: this engine gives one answer, without penalties", field)
+    if body.logprobs or body.top_logprobs:
         raise RequestError("logprobs are not available", "logprobs")
-    for field in ("presence_penalty", "frequency_penalty"):
-        if getattr(body, field):
-            raise RequestError(f"{field} must be 0: K2.6 is used without penalties", field)
+    if body.logit_bias:
+        raise RequestError("logit_bias is not available", "logit_bias")
+    if body.top_k not in (None, 0, -1):
+        raise RequestError("top_k is not available: K2.6 is used with top_p and min_p", "top_k")
+    if body.functions:
+        raise RequestError("functions are OpenAI's old form: declare them in 'tools'", "functions")
+    refuse_message_tools(body.messages)
 
 
-def _thinking(body: _Body, defaults: Defaults) -> tuple[bool, bool]:
+def _thinking(body: Body, defaults: Defaults) -> tuple[bool, bool]:
     """Whether to think, and whether thoughts of earlier turns stay."""
-    template = body.chat_template_kwargs or _TemplateArguments()
+    template = body.chat_template_kwargs or TemplateArguments()
     thinking = defaults.thinking if template.thinking is None else template.thinking
     preserve = bool(template.preserve_thinking)
     if body.thinking is not None:
@@ -143,16 +114,18 @@ def _thinking(body: _Body, defaults: Defaults) -> tuple[bool, bool]:
     return thinking, preserve
 
 
-def _sampling(body: _Body, defaults: Defaults) -> Sampling:
+def _sampling(body: Body, defaults: Defaults, thinking: bool) -> Sampling:
+    published = TEMPERATURE_THINKING if thinking else TEMPERATURE_INSTANT
+    temperature = published if defaults.temperature is None else defaults.temperature
     return Sampling(
-        temperature=defaults.temperature if body.temperature is None else body.temperature,
+        temperature=temperature if body.temperature is None else body.temperature,
         top_p=defaults.top_p if body.top_p is None else body.top_p,
         min_p=defaults.min_p if body.min_p is None else body.min_p,
         seed=body.seed,
     )
 
 
-def _stops(body: _Body) -> tuple[str, ...]:
+def _stops(body: Body) -> tuple[str, ...]:
     match body.stop:
         case None:
             return ()
@@ -164,9 +137,53 @@ def _stops(body: _Body) -> tuple[str, ...]:
             return tuple(stops)
 
 
-def _call_ids(messages: list[dict[str, object]]) -> Iterator[str]:
-    for message in messages:
-        calls = message.get("tool_calls")
-        for call in calls if isinstance(calls, list) else []:
-            if isinstance(call, dict) and isinstance(call_id := call.get("id"), str):
-                yield call_id
+def _partial(body: Body) -> bool:
+    """Whether the last message is to be continued."""
+    for index, message in enumerate(body.messages):
+        partial = message.get("partial")
+        if not isinstance(partial, bool | None):
+            raise RequestError(f"messages[{index}]: 'partial' must be true or false", f"messages[{index}]")
+        if partial and index + 1 < len(body.messages):
+            raise RequestError(f"messages[{index}]: only the last message can be partial", f"messages[{index}]")
+    return bool(body.messages[-1].get("partial"))
+
+
+def _guide(body: Body, tools: tuple[tuple[str, JsonSchema], ...], index: int, partial: bool) -> GuideSpec | None:
+    answer = _answer_schema(body.response_format)
+    if partial and answer is not None:
+        raise RequestError("response_format can't be used with a partial message: its beginning was not checked", "response_format")
+    only = body.tool_choice.function.name if isinstance(body.tool_choice, ChosenTool) else None
+    if only is not None and only not in dict(tools):
+        raise RequestError(f"tool_choice: there is no tool {only!r} in 'tools'", "tool_choice")
+    required = body.tool_choice == "required"
+    if required and not tools:
+        raise RequestError("tool_choice: 'required' needs at least one tool in 'tools'", "tool_choice")
+    if body.tool_choice == "none":
+        tools = ()
+    if not tools and answer is None:
+        return None
+    return GuideSpec(tools, answer, required, only, body.parallel_tool_calls is not False, index)
+
+
+def _answer_schema(form: ResponseFormat | None) -> JsonSchema | None:
+    if form is None or form.type == "text":
+        return None
+    if form.type == "json_object":
+        return ANY_OBJECT
+    wanted = form.json_schema
+    if wanted is None:
+        raise RequestError("response_format: type 'json_schema' needs a 'json_schema'", "response_format.json_schema")
+    if wanted.strict is False:
+        return ANY_OBJECT if wanted.schema.get("type") == "object" else True
+    return wanted.schema
+
+
+def _priority(body: Body, header: str | None) -> Priority:
+    given = body.kimicode.priority if body.kimicode else None
+    match given or (header or "interactive").lower():
+        case "interactive":
+            return Priority.INTERACTIVE
+        case "swarm":
+            return Priority.SWARM
+        case other:
+            raise RequestError(f"the priority {other!r} is neither interactive nor swarm", "kimicode.priority")

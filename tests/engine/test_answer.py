@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.answer import CallIds, Envelope, Usage, deltas
+from engine.answer import Envelope, Usage, deltas
+from engine.callids import CallIds, first_index
 from engine.parse import CallArguments, CallBegun, CallEnd, ContentText, ParsedAnswer, ReasoningText
 
 IDS = st.sampled_from(["functions.read:0", "functions.read:1", "functions.edit:7", "read:3", "call_x", ""])
@@ -33,6 +34,14 @@ def test_ids_are_never_given_twice(taken: list[str], written: list[str]) -> None
     assert len({*taken, *out}) == len({*taken}) + len(out)
 
 
+@given(st.lists(IDS))
+@settings(deadline=None)
+def test_a_call_with_the_first_index_keeps_its_id(taken: list[str]) -> None:
+    # What a guide forces must be what goes out: a prompt that says otherwise would not be found in the cache.
+    forced = f"functions.edit:{first_index(frozenset(taken))}"
+    assert CallIds(taken).give(CallBegun(0, forced, "edit")) == forced
+
+
 def test_every_event_has_its_delta() -> None:
     events = [ReasoningText("r"), ContentText("c"), CallBegun(0, "functions.f:0", "f"), CallArguments("{}", 0), CallEnd(0)]
     head = {"index": 0, "id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": ""}}
@@ -51,6 +60,7 @@ def test_an_empty_answer_is_a_message_too() -> None:
         "prompt_tokens": 3,
         "completion_tokens": 1,
         "total_tokens": 4,
+        "cached_tokens": 2,
         "prompt_tokens_details": {"cached_tokens": 2},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }

@@ -26,7 +26,7 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_good_file_says_what_it_is(tiny: Path) -> None:
     file = inspect(tiny)
     assert (file.name, file.context, file.profile, file.size) == ("tiny", 4096, "default", tiny.stat().st_size)
-    assert file.defaults == Defaults(temperature=1.0, top_p=0.95, min_p=0.0, thinking=True)
+    assert file.defaults == Defaults(temperature=None, top_p=0.95, min_p=0.0, thinking=True)
 
 
 def test_a_file_s_own_wishes_become_its_defaults(tmp_path: Path) -> None:
