@@ -51,15 +51,19 @@ def unix_listener(places: Places, model: Path, *, patience: float = CLAIM_SECOND
 
 
 @contextmanager
-def tcp_listener(port: int) -> Iterator[socket.socket]:
-    """A listening TCP socket on this machine's loopback interface; `port` 0 takes any free one. Raises `EngineError`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+def tcp_listener(port: int, host: str = "127.0.0.1") -> Iterator[socket.socket]:
+    """A listening TCP socket; `port` 0 takes any free one, `host` is an address or a name of this machine. Raises `EngineError`."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        raise EngineError(f"{host} is no address of this machine ({error}); give another --host") from None
+    with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
-            raise EngineError(f"can't listen on port {port}: {error.strerror}; give another --port") from None
+            raise EngineError(f"can't listen on {host} port {port}: {error.strerror}; give another --port or --host") from None
         yield listener
 
 

@@ -1,9 +1,9 @@
-"""The engine's OpenAI-compatible HTTP interface: `/health`, `/v1/models`, `/v1/chat/completions`.
+"""The engine's OpenAI-compatible HTTP interface; `docs/server.md` is its reference.
 
 A stream begins with the role, sends comment lines while the prompt is read (so that a client knows the engine is alive), and ends with
 the finish reason, the usage if asked for, and `[DONE]`; a failure in the middle is one `error` event and no `[DONE]`. A client that
-goes away ends its answer, running or queued. Errors have OpenAI's form and the status code that belongs to them.
-What this module does not do: listen on a socket or load a model (`engine.daemon`).
+goes away ends its answer, running or queued. Errors have the form of Kimi's API and the status code that belongs to them.
+What this module does not do: listen on a socket or load a model (`engine.daemon`), or decide who may ask (`engine.access`).
 """
 
 import asyncio
@@ -12,44 +12,34 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from engine.answer import CallIds, Envelope, JsonObject, deltas
-from engine.chat import ChatFormatError
-from engine.errors import ContextOverflowError, EngineError
-from engine.generate import Prefilled
-from engine.request import RequestError, read_request
-from engine.service import Answered, Job, Service
-from engine.tokenizer import VocabularyError
+from engine import counting
+from engine.access import HEALTH, BearerToken, LocalHosts, read_body
+from engine.access import LOCAL_HOSTS as LOCAL_HOSTS
+from engine.answer import Envelope, JsonObject, deltas
+from engine.batch import Prefilled
+from engine.callids import CallIds
+from engine.errors import EngineError
+from engine.metrics import CONTENT_TYPE, Metrics, Outcome, Watch
+from engine.problems import ApiError, as_api_errors, failed, loading, not_found, plain
+from engine.request import ChatRequest, read_request
+from engine.service import Answered, AnswerEvent, Job, Service
 
-MAX_BODY: Final = 64 * 1024 * 1024
-"""Bytes a request may have: a full context of text is about 1 MB, images take more."""
+PRIORITY_HEADER: Final = "x-kimicode-priority"
 
-LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
-"""Host names a TCP port answers to: a web page that points a name of its own at this machine gets nothing."""
-
-_RETRY_SECONDS: Final = "1"
 _DONE: Final = "data: [DONE]\n\n"
+_OUTCOMES: Final = {429: Outcome.OVERLOADED, 499: Outcome.CANCELLED, 500: Outcome.FAILED}
 _T = TypeVar("_T")
-
-
-class ApiError(Exception):
-    """An error reply in OpenAI's form."""
-
-    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.body: JsonObject = {"error": {"message": message, "type": kind, "param": param, "code": code or None}}
 
 
 class Host:
@@ -61,38 +51,112 @@ class Host:
     def ready(self) -> Service:
         """The service. Raises `ApiError` 503 while there is none."""
         if self.service is None:
-            raise ApiError(503, "the model is still loading; ask again in a moment", kind="unavailable_error", code="loading")
+            raise loading()
         return self.service
 
 
-def create_app(host: Host, *, local_only: bool = False) -> Starlette:
-    """The application. `local_only` refuses requests to other host names; for TCP ports."""
+def create_app(host: Host, *, local_only: bool = False, token: str | None = None, strict: bool = False) -> Starlette:
+    """The application.
 
-    async def health(_: Request) -> Response:
-        if host.service is None:
-            return JSONResponse({"status": "loading"})
-        return JSONResponse({"status": "ok", "model": host.service.model.file.name, **asdict(host.service.counters)})
-
-    async def models(_: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [_model(host.ready())]})
-
-    async def chat(request: Request) -> Response:
-        service = host.ready()
-        job = await _job(service, await _body(request))
-        envelope = Envelope(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), service.model.file.name)
-        if job.request.stream:
-            return _EventStream(_events(service, job, envelope), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-        return JSONResponse(await _while_connected(request, _whole(service, job, envelope)))
-
+    `local_only` refuses requests to other host names, and `token` those without it: for TCP ports. On a port a request must also name the
+    model that is served, or none; on a private socket the client started the engine for its model. `strict` takes only what the vendor's
+    API takes.
+    """
+    routes = _Routes(host, Metrics(), strict=strict, named=local_only or token is not None)
     return Starlette(
         routes=[
-            Route("/health", health, methods=["GET"]),
-            Route("/v1/models", models, methods=["GET"]),
-            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route(HEALTH, routes.health, methods=["GET"]),
+            Route("/metrics", routes.metrics_text, methods=["GET"]),
+            Route("/v1/models", routes.models, methods=["GET"]),
+            Route("/v1/models/{name:path}", routes.model, methods=["GET"]),
+            Route("/v1/chat/completions", routes.chat, methods=["POST"]),
+            Route("/v1/tokenizers/estimate-token-count", routes.counted(counting.estimate), methods=["POST"]),
+            Route("/tokenize", routes.counted(counting.tokenize), methods=["POST"]),
+            Route("/detokenize", routes.counted(counting.detokenize), methods=["POST"]),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS))] if local_only else [],
+        middleware=[
+            *([Middleware(LocalHosts)] if local_only else []),
+            *([Middleware(BearerToken, token)] if token is not None else []),
+        ],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _bug},
     )
+
+
+@dataclass(frozen=True)
+class _Routes:
+    """What each route does. `named`: a request's `model` must be the one that is served."""
+
+    host: Host
+    metrics: Metrics
+    strict: bool
+    named: bool
+
+    async def health(self, _: Request) -> Response:
+        service = self.host.service
+        if service is None:
+            return JSONResponse({"status": "loading"})
+        return JSONResponse({"status": "ok", "model": service.model.file.name, **asdict(service.counters)})
+
+    async def metrics_text(self, _: Request) -> Response:
+        numbers = self.host.service.metrics() if self.host.service is not None else {}
+        return PlainTextResponse(self.metrics.text(numbers), media_type=CONTENT_TYPE)
+
+    async def models(self, _: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [_model(self.host.ready())]})
+
+    async def model(self, request: Request) -> Response:
+        service = self.host.ready()
+        _check_model(service, request.path_params["name"])
+        return JSONResponse(_model(service))
+
+    def counted(self, function: Callable[[Service, bytes], JsonObject]) -> Callable[[Request], Awaitable[Response]]:
+        """A route that answers with `function` of the body."""
+
+        async def route(request: Request) -> Response:
+            service = self.host.ready()
+            body = await read_body(request)
+            with as_api_errors():
+                return JSONResponse(await asyncio.to_thread(function, service, body))
+
+        return route
+
+    async def chat(self, request: Request) -> Response:
+        service = self.host.ready()
+        watch = Watch(self.metrics)
+        try:
+            job = await self._job(service, request)
+        except ApiError as problem:
+            watch.outcome = _OUTCOMES.get(problem.status, Outcome.REFUSED)
+            watch.close()
+            raise
+        envelope = Envelope(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), service.model.file.name)
+        if job.request.stream:
+            source = _events(service, job, envelope, watch)
+            return _EventStream(source, watch, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        return JSONResponse(await _while_connected(request, _whole(service, job, envelope, watch)))
+
+    async def _job(self, service: Service, request: Request) -> Job:
+        body = await read_body(request)
+        priority = request.headers.get(PRIORITY_HEADER)
+
+        def prepare() -> Job:
+            asked = read_request(body, service.model.file.defaults, strict=self.strict, priority=priority)
+            self._check_name(service, asked)
+            return service.prepare(asked)
+
+        with as_api_errors():
+            # A long prompt takes a while to encode, and other answers are streaming.
+            return await asyncio.to_thread(prepare)
+
+    def _check_name(self, service: Service, asked: ChatRequest) -> None:
+        if self.named and asked.model:
+            _check_model(service, asked.model)
+
+
+def _check_model(service: Service, name: str) -> None:
+    file = service.model.file
+    if name not in (file.name, file.path.stem):
+        raise not_found(f"Not found the model {name}: this engine serves {file.name}", "model")
 
 
 def _model(service: Service) -> JsonObject:
@@ -103,60 +167,53 @@ def _model(service: Service) -> JsonObject:
         "created": 0,
         "owned_by": "local",
         "context": service.model.context,
+        "context_length": service.model.context,
         "profile": file.profile,
         "path": str(file.path),
+        "supports_reasoning": True,
+        "supports_image_in": False,
+        "supports_video_in": False,
+        "capabilities": ["thinking", "tools", "json_object", "json_schema", "partial"],
     }
 
 
-async def _body(request: Request) -> bytes:
-    data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > MAX_BODY:
-            raise ApiError(413, f"the body is longer than {MAX_BODY:,} bytes")
-    return bytes(data)
-
-
-async def _job(service: Service, body: bytes) -> Job:
-    try:
-        request = read_request(body, service.model.file.defaults)
-        # A long prompt takes a while to encode, and another answer may be streaming.
-        return await asyncio.to_thread(service.prepare, request)
-    except RequestError as problem:
-        raise ApiError(400, str(problem), param=problem.param) from None
-    except ChatFormatError as problem:
-        raise ApiError(400, str(problem), param=f"messages[{problem.index}]") from None
-    except ContextOverflowError as problem:
-        raise ApiError(400, str(problem), param="messages", code="context_length_exceeded") from None
-    except VocabularyError as problem:
-        raise ApiError(400, f"the messages need something this model does not have: {problem}", param="messages") from None
-    except RecursionError:
-        raise ApiError(400, "the tools or messages are nested too deeply") from None
-
-
-async def _whole(service: Service, job: Job, envelope: Envelope) -> JsonObject:
+async def _answer(service: Service, job: Job, watch: Watch) -> AsyncGenerator[AnswerEvent, None]:
+    """The service's answer, watched."""
     try:
         async with aclosing(service.answer(job)) as events:
+            async for event in events:
+                watch.see(event)
+                yield event
+    except EngineError:
+        watch.outcome = Outcome.FAILED
+        raise
+
+
+async def _whole(service: Service, job: Job, envelope: Envelope, watch: Watch) -> JsonObject:
+    try:
+        async with aclosing(_answer(service, job, watch)) as events:
             async for event in events:
                 if isinstance(event, Answered):
                     return envelope.completion(event.answer, event.finish_reason, event.usage, CallIds(job.request.taken))
     except EngineError as problem:
-        raise ApiError(500, str(problem), kind="server_error") from problem
+        raise failed(problem) from problem
+    finally:
+        watch.close()
     raise AssertionError("an answer ends with Answered")
 
 
-async def _events(service: Service, job: Job, envelope: Envelope) -> AsyncGenerator[str, None]:
+async def _events(service: Service, job: Job, envelope: Envelope, watch: Watch) -> AsyncGenerator[str, None]:
     """The server-sent events of one answer."""
     ids = CallIds(job.request.taken)
     yield _event(envelope.chunk({"role": "assistant", "content": ""}))
     try:
-        async with aclosing(service.answer(job)) as events:
+        async with aclosing(_answer(service, job, watch)) as events:
             async for event in events:
                 match event:
                     case Prefilled():
                         yield f": prompt {event.done}/{event.total}\n\n"
                     case Answered():
-                        yield _event(envelope.chunk({}, event.finish_reason))
+                        yield _event(envelope.last_chunk(event.finish_reason, event.usage))
                         if job.request.include_usage:
                             yield _event(envelope.usage_chunk(event.usage))
                         yield _DONE
@@ -164,7 +221,7 @@ async def _events(service: Service, job: Job, envelope: Envelope) -> AsyncGenera
                         for delta in deltas([event], ids):
                             yield _event(envelope.chunk(delta))
     except EngineError as problem:
-        yield _event(ApiError(500, str(problem), kind="server_error").body)
+        yield _event(failed(problem).body)
 
 
 def _event(value: JsonObject) -> str:
@@ -174,13 +231,17 @@ def _event(value: JsonObject) -> str:
 class _EventStream(StreamingResponse):
     """A stream whose source is closed at once when the client is gone, not when the garbage collector finds it."""
 
-    def __init__(self, source: AsyncGenerator[str, None], *, media_type: str, headers: dict[str, str]) -> None:
+    def __init__(self, source: AsyncGenerator[str, None], watch: Watch, *, media_type: str, headers: dict[str, str]) -> None:
         super().__init__(source, media_type=media_type, headers=headers)
         self._source = source
+        self._watch = watch
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self._source):
-            await super().stream_response(send)
+        try:
+            async with aclosing(self._source):
+                await super().stream_response(send)
+        finally:
+            self._watch.close()
 
 
 async def _while_connected(request: Request, work: Awaitable[_T]) -> _T:
@@ -211,16 +272,15 @@ async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
 
 async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    headers = {"Retry-After": _RETRY_SECONDS} if error.status == 503 else None
-    return JSONResponse(error.body, error.status, headers)
+    return JSONResponse(error.body, error.status, error.headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = f"{request.method} {request.url.path}: {error.detail.lower()}"
-    return JSONResponse(ApiError(error.status_code, message).body, error.status_code, error.headers)
+    return JSONResponse(plain(error.status_code, message).body, error.status_code, error.headers)
 
 
 async def _bug(_: Request, error: Exception) -> Response:
     # Starlette raises the error again after this reply, so that its trace reaches the log.
-    return JSONResponse(ApiError(500, f"the engine failed unexpectedly: {error}", kind="server_error").body, 500)
+    return JSONResponse(failed(RuntimeError(f"the engine failed unexpectedly: {error}")).body, 500)
