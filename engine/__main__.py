@@ -4,11 +4,13 @@ What this module does not do: anything else; `engine.commands` has the other com
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.daemon import ServeOptions, serve
+from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder, serve
+from engine.llama import KvType
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,18 +20,49 @@ def main(arguments: Sequence[str]) -> int:
     command.add_argument("--model", type=Path, required=True, metavar="FILE", help="a GGUF model file")
     place = command.add_mutually_exclusive_group(required=True)
     place.add_argument("--socket", type=Path, metavar="PATH", help="listen on this Unix socket")
-    place.add_argument("--port", type=_port, metavar="N", help="listen on this port of 127.0.0.1; 0 takes a free one")
+    place.add_argument("--port", type=_port, metavar="N", help="listen on this port; 0 takes a free one")
+    command.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="the port's address")
     command.add_argument("--idle-timeout", type=_positive_float, metavar="S", help="end after S seconds without a request")
-    command.add_argument("--context", type=_positive, metavar="N", help="tokens of context; default: the model's own, up to 131072")
+    command.add_argument("--context", type=_positive, metavar="N", help="most tokens of a conversation; default: the model's, up to 131072")
+    command.add_argument(
+        "--cells", type=_positive, metavar="N", help="tokens of all conversations in memory; default: 8 contexts, up to 131072"
+    )
+    command.add_argument("--kv-type", choices=[kind.name.lower() for kind in KvType], default="f16", help="how a cell is stored")
+    command.add_argument("--parallel", type=_parallel, default=DEFAULT_PARALLEL, metavar="N", help="answers written at a time")
+    command.add_argument("--disk-cache", type=float, default=DEFAULT_DISK_GB, metavar="GB", help="saved cells on disk; 0: none")
     command.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with; default: all CPUs, one for a small model")
+    command.add_argument("--vendor-strict", action="store_true", help="take only what the vendor's API takes")
     given = parser.parse_args(arguments)
-    return serve(ServeOptions(given.model, given.socket, given.port, given.idle_timeout, given.context, given.threads))
+    options = ServeOptions(
+        model=given.model,
+        socket=given.socket,
+        port=given.port,
+        host=given.host,
+        token=access_token(os.environ) if given.socket is None else None,
+        idle_timeout=given.idle_timeout,
+        context=given.context,
+        cells=given.cells,
+        parallel=given.parallel,
+        kv_type=KvType[given.kv_type.upper()],
+        threads=given.threads,
+        disk=disk_folder(os.environ, given.disk_cache),
+        disk_gb=given.disk_cache,
+        strict=given.vendor_strict,
+    )
+    return serve(options)
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _parallel(text: str) -> int:
+    number = _positive(text)
+    if number > MAX_PARALLEL:
+        raise argparse.ArgumentTypeError(f"must be at most {MAX_PARALLEL}")
     return number
 
 

@@ -49,17 +49,51 @@ def render(
     Reasoning of the running tool loop is kept, that of answers before it only with `preserve_thinking`; without `thinking` none is.
     Raises `ChatFormatError` for a message that is not of OpenAI's form.
     """
-    pieces: list[Piece] = []
-    if declaration is not None:
-        pieces += [*_head("<|im_system|>", "tool_declare"), _plain(declaration), _END]
-    kept_from = 0 if preserve_thinking else _running_loop(messages)
+    pieces = declaration_pieces(declaration) if declaration is not None else []
+    kept_from = reasoning_kept_from(messages, thinking=thinking, preserve_thinking=preserve_thinking)
     for index, message in enumerate(messages):
-        try:
-            pieces += _message(message, keep_reasoning=thinking and index >= kept_from)
-        except _FormError as problem:
-            raise ChatFormatError(index, str(problem)) from None
+        pieces += message_pieces(index, message, keep_reasoning=index >= kept_from)
     if generation_prompt:
-        pieces += [*_head("<|im_assistant|>", "assistant"), _control("<think>"), *([] if thinking else [_control("</think>")])]
+        pieces += generation_pieces(thinking=thinking)
+    return pieces
+
+
+def declaration_pieces(declaration: str) -> list[Piece]:
+    """What stands before all messages where there are tools."""
+    return [*_head("<|im_system|>", "tool_declare"), _plain(declaration), _END]
+
+
+def reasoning_kept_from(messages: Sequence[Mapping[str, object]], *, thinking: bool, preserve_thinking: bool) -> int:
+    """The index of the first message whose reasoning is shown to the model."""
+    if not thinking:
+        return len(messages)
+    return 0 if preserve_thinking else _running_loop(messages)
+
+
+def message_pieces(index: int, message: Mapping[str, object], *, keep_reasoning: bool) -> list[Piece]:
+    """One message; `index` is its place, for the error. Raises `ChatFormatError`."""
+    try:
+        return list(_message(message, keep_reasoning))
+    except _FormError as problem:
+        raise ChatFormatError(index, str(problem)) from None
+
+
+def generation_pieces(*, thinking: bool) -> list[Piece]:
+    """What the model continues: an answer that begins with thinking, or after none."""
+    return [*_head("<|im_assistant|>", "assistant"), _control("<think>"), *([] if thinking else [_control("</think>")])]
+
+
+def partial_pieces(index: int, message: Mapping[str, object], *, thinking: bool) -> list[Piece]:
+    """An assistant message that the model is to continue where it stops: in its reasoning where it has no content, else in its content.
+
+    Raises `ChatFormatError` for a message that can't be continued.
+    """
+    if message.get("role") != "assistant" or message.get("tool_calls"):
+        raise ChatFormatError(index, "only an assistant message without tool calls can be partial")
+    pieces = message_pieces(index, message, keep_reasoning=thinking)
+    pieces.pop()  # its end
+    if thinking and not message.get("content"):
+        pieces.remove(_control("</think>"))
     return pieces
 
 
@@ -108,7 +142,7 @@ def _running_loop(messages: Sequence[Mapping[str, object]]) -> int:
     return max(finished, default=-1) + 1
 
 
-def _message(message: Mapping[str, object], *, keep_reasoning: bool) -> Iterator[Piece]:
+def _message(message: Mapping[str, object], keep_reasoning: bool) -> Iterator[Piece]:
     role = _text(message, "role")
     name = _text(message, "name", default=None) or role
     match role:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +16,10 @@ from typing import Annotated
 import typer
 
 from engine import control, jsonlines
-from engine.daemon import ServeOptions
+from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder
 from engine.daemon import serve as serve_process
 from engine.errors import EngineError
+from engine.llama import KvType
 from engine.tokenizer import Tokenizer, VocabularyError
 
 app = typer.Typer(
@@ -40,6 +42,14 @@ def _model_file(given: str) -> Path:
     return Path(__file__).parent / "nano" / f"{BOXED}.gguf" if given == BOXED else Path(given)
 
 
+class KvChoice(StrEnum):
+    """The names of `KvType`, for the command line."""
+
+    f32 = "f32"
+    f16 = "f16"
+    q8_0 = "q8_0"
+
+
 ModelArgument = Annotated[
     Path, typer.Option("--model", metavar="FILE", parser=_model_file, help=f"A GGUF model file, or {BOXED}.", show_default=False)
 ]
@@ -47,22 +57,57 @@ SomeModelArgument = Annotated[Path | None, typer.Option("--model", metavar="FILE
 IdleArgument = Annotated[
     float | None, typer.Option("--idle-timeout", metavar="S", min=0.001, help="End after S seconds without a request.")
 ]
-ContextArgument = Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of context.")]
+ContextArgument = Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Most tokens of one conversation.")]
 
 
 @app.command()
 def serve(
     model: ModelArgument,
     socket: Annotated[Path | None, typer.Option("--socket", metavar="PATH", help="Listen on this Unix socket.")] = None,
-    port: Annotated[int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Listen on this port of 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Listen on this port; 0 takes a free one.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The port's address.")] = "127.0.0.1",
     idle_timeout: IdleArgument = None,
     context: ContextArgument = None,
+    cells: Annotated[
+        int | None, typer.Option("--cells", metavar="N", min=1, help="Tokens of all conversations in memory; eight contexts, up to 131072.")
+    ] = None,
+    kv_type: Annotated[KvChoice, typer.Option("--kv-type", help="How a cell is stored; q8_0 takes half the memory.")] = KvChoice.f16,
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=1, max=MAX_PARALLEL, help="Answers written at a time.")
+    ] = DEFAULT_PARALLEL,
+    disk_cache: Annotated[
+        float, typer.Option("--disk-cache", metavar="GB", min=0, help="Most disk space for saved cells; 0 saves none.")
+    ] = DEFAULT_DISK_GB,
     threads: Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="Threads to compute with.")] = None,
+    vendor_strict: Annotated[
+        bool, typer.Option("--vendor-strict", help="Refuse sampling values that the vendor's own API refuses.")
+    ] = False,
 ) -> None:
-    """Serve a model in this process, for any OpenAI-compatible client."""
+    """Serve a model in this process, for any OpenAI-compatible client.
+
+    A port wants a bearer token: KIMICODE_ENGINE_TOKEN, or one that is made and shown.
+    """
     if (socket is None) == (port is None):
         raise typer.BadParameter("give either --socket PATH or --port N")
-    raise typer.Exit(serve_process(ServeOptions(model, socket, port, idle_timeout, context, threads)))
+    options = ServeOptions(
+        model=model,
+        socket=socket,
+        port=port,
+        host=host,
+        token=access_token(os.environ) if socket is None else None,
+        idle_timeout=idle_timeout,
+        context=context,
+        cells=cells,
+        parallel=parallel,
+        kv_type=KvType[kv_type.value.upper()],
+        threads=threads,
+        disk=disk_folder(os.environ, disk_cache),
+        disk_gb=disk_cache,
+        strict=vendor_strict,
+    )
+    raise typer.Exit(serve_process(options))
 
 
 @app.command()

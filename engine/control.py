@@ -131,8 +131,6 @@ def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int
     command += [] if context is None else ["--context", str(context)]
     package = os.fspath(Path(__file__).parents[1])
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
-    # Threads that wait for each other give the CPU away: spinning costs seconds a token where other programs want it.
-    environ.setdefault("OMP_WAIT_POLICY", "passive")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     # Not subprocess, whose objects complain when a child outlives them.
     return os.posix_spawn(

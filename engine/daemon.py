@@ -6,29 +6,49 @@ assertion: whoever starts engines must be ready to start another. What this modu
 """
 
 import asyncio
+import secrets
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 
+from engine.batch import Batcher
 from engine.errors import EngineError, ModelFileError
-from engine.generate import SequenceCache
 from engine.gguf import ModelFile, inspect
 from engine.listen import tcp_listener, unix_listener
-from engine.llama import Llama, Options
-from engine.places import Places
-from engine.server import Host, create_app
+from engine.llama import KvType, Llama, Options
+from engine.parse import end_ids
+from engine.places import Places, cache_folder
+from engine.pool import Pool
+from engine.server import LOCAL_HOSTS, Host, create_app
 from engine.service import LoadedModel, Service
+from engine.store import BlockStore, identity
 from engine.tokenizer import Tokenizer, VocabularyError
 
 DEFAULT_CONTEXT: Final = 131_072
 """Tokens of context unless asked otherwise, or the model's own limit if lower. 9 GB of cache for K2.6, whose limit is twice that."""
+
+CONVERSATIONS: Final = 8
+"""How many conversations of full length the cache has room for unless asked otherwise, where that is below `DEFAULT_CONTEXT` tokens."""
+
+DEFAULT_PARALLEL: Final = 16
+"""How many answers are written at a time unless asked otherwise; more wait."""
+
+KEPT_SEQUENCES: Final = 48
+"""How many conversations are kept in memory besides, while there is room. llama.cpp takes up to 256 sequences in all."""
+
+MAX_PARALLEL: Final = 128
+
+DEFAULT_DISK_GB: Final = 16.0
+"""How large the saved cells of all models may grow on disk."""
 
 REQUIRED_CONTROL: Final = (
     *("<|im_end|>", "<|im_user|>", "<|im_assistant|>", "<|im_system|>", "<|im_middle|>", "<think>", "</think>"),
@@ -42,14 +62,27 @@ _OK: Final = 0
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What to serve and where: a Unix socket or a loopback TCP port. `idle_timeout` is seconds, None for ever."""
+    """What to serve, where, and how.
+
+    `socket` is a Unix socket; else `host` and `port`, with `token` as the password of its clients. `idle_timeout` is seconds, or never.
+    `context` is the most tokens of one conversation, `cells` those of all together; `parallel` answers are written at a time. `disk` is the
+    folder of saved cells, of at most `disk_gb` GB; None saves none. `strict` takes only what the vendor's own API takes.
+    """
 
     model: Path
     socket: Path | None = None
     port: int | None = None
+    host: str = "127.0.0.1"
+    token: str | None = None
     idle_timeout: float | None = None
     context: int | None = None
+    cells: int | None = None
+    parallel: int = DEFAULT_PARALLEL
+    kv_type: KvType = KvType.F16
     threads: int | None = None
+    disk: Path | None = None
+    disk_gb: float = DEFAULT_DISK_GB
+    strict: bool = False
 
 
 def serve(options: ServeOptions) -> int:
@@ -67,24 +100,57 @@ def serve(options: ServeOptions) -> int:
     return _OK
 
 
-def load(file: ModelFile, options: Options, stopping: threading.Event | None = None) -> tuple[Llama, LoadedModel]:
+def access_token(environ: Mapping[str, str]) -> str:
+    """The password of a port's clients: `KIMICODE_ENGINE_TOKEN`, or one made now and shown on stderr."""
+    if given := environ.get("KIMICODE_ENGINE_TOKEN"):
+        return given
+    token = secrets.token_urlsafe(24)
+    print(f"Clients of this port need the token {token} (set KIMICODE_ENGINE_TOKEN to choose it).", file=sys.stderr, flush=True)  # noqa: T201
+    return token
+
+
+def disk_folder(environ: Mapping[str, str], limit_gb: float) -> Path | None:
+    """Where cells are saved; None where `limit_gb` leaves no room for any."""
+    return cache_folder(environ) if limit_gb > 0 else None
+
+
+def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | None = None) -> tuple[Llama, LoadedModel]:
     """The model, loaded; close the first. Raises `ModelFileError`, `EngineError`. Blocks; `stopping` ends it early, from any thread."""
     try:
         tokenizer = Tokenizer.from_gguf(file.path)
         for name in REQUIRED_CONTROL:
             tokenizer.control_id(name)
+        model = identity(file.path, version("llama-cpp-python"), options.kv_type.name)
     except OSError as problem:
         raise ModelFileError(f"{file.path}: {problem.strerror or problem}") from None
     except VocabularyError as problem:
         raise ModelFileError(str(problem) if str(file.path) in str(problem) else f"{file.path}: {problem}") from problem
-    llama = Llama(file.path, options, wanted=lambda: stopping is None or not stopping.is_set())
-    return llama, LoadedModel(file, tokenizer, SequenceCache(llama), llama.context, llama.vocabulary)
+    store = BlockStore(options.disk, int(options.disk_gb * 1e9), model) if options.disk is not None else None
+    llama = Llama(file.path, _llama_options(file, options), wanted=lambda: stopping is None or not stopping.is_set())
+    context = min(_context(file, options), llama.cells)
+    batcher = Batcher(llama, Pool(llama, store), context=context, ends=end_ids(tokenizer), parallel=options.parallel)
+    return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store)
+
+
+def _context(file: ModelFile, options: ServeOptions) -> int:
+    return min(file.context, options.context or DEFAULT_CONTEXT)
+
+
+def _llama_options(file: ModelFile, options: ServeOptions) -> Options:
+    context = _context(file, options)
+    cells = options.cells or max(context, min(CONVERSATIONS * context, DEFAULT_CONTEXT))
+    return Options(
+        cells=max(cells, context),
+        sequences=options.parallel + KEPT_SEQUENCES,
+        threads=options.threads,
+        kv_type=options.kv_type,
+    )
 
 
 def _listener(options: ServeOptions, file: ModelFile) -> AbstractContextManager[socket.socket]:
     if options.socket is not None:
         return unix_listener(Places(options.socket.absolute()), file.path)
-    return tcp_listener(options.port or 0)
+    return tcp_listener(options.port or 0, options.host)
 
 
 class _Process:
@@ -94,7 +160,8 @@ class _Process:
         self._host = Host()
         self._stopping = threading.Event()
         self._llama: Llama | None = None
-        app = create_app(self._host, local_only=options.socket is None)
+        local_only = options.socket is None and options.host in LOCAL_HOSTS
+        app = create_app(self._host, local_only=local_only, token=options.token, strict=options.strict)
         # One second of grace: an answer may run for an hour, and its client knows what a broken stream is.
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
@@ -105,7 +172,7 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         if self._options.socket is None:
-            print(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", flush=True)  # noqa: T201
+            print(f"http://{self._options.host}:{listener.getsockname()[1]}/v1", flush=True)  # noqa: T201
         loading = asyncio.create_task(self._load())
         idling = asyncio.create_task(self._end_when_idle())
         try:
@@ -122,12 +189,14 @@ class _Process:
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._server.should_exit = True
 
+    def _on_failure(self, error: EngineError) -> None:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201
+        self._server.should_exit = True
+
     async def _load(self) -> None:
-        context = min(self._file.context, self._options.context or DEFAULT_CONTEXT)
-        options = Options(context=context, threads=self._options.threads)
         try:
-            self._llama, model = await asyncio.to_thread(load, self._file, options, self._stopping)
-            self._host.service = Service(model)
+            self._llama, model = await asyncio.to_thread(load, self._file, self._options, self._stopping)
+            self._host.service = Service(model, self._on_failure)
         except BaseException:
             self._server.should_exit = True
             raise

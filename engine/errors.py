@@ -3,8 +3,9 @@
     EngineError                 69    the engine can't serve: llama.cpp failed, memory ran out, a socket can't be made
     ├── ModelFileError           2    the file is missing, damaged, or not a model this engine runs
     ├── AlreadyServedError      75    another engine holds this socket
+    ├── OverloadedError         75    too many requests wait; the server answers it with 429
     ├── ContextOverflowError     1    a prompt is longer than the context; the server answers it with 400
-    └── DecodeError             69    llama.cpp refused a batch; the sequence is empty afterwards
+    └── DecodeError             69    llama.cpp refused a batch; its sequences are empty afterwards
 
 A message says what failed, where, and what to do next, in one line. What this module does not do: print.
 """
@@ -26,6 +27,12 @@ class ModelFileError(EngineError):
 
 class AlreadyServedError(EngineError):
     """Another engine process serves this socket."""
+
+    exit_code = 75
+
+
+class OverloadedError(EngineError):
+    """More requests wait than the engine takes."""
 
     exit_code = 75
 

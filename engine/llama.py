@@ -1,8 +1,9 @@
-"""The only module that touches llama.cpp's C API: one model, one context, one sequence of token ids.
+"""The only module that touches llama.cpp's C API: one model, one key-value cache that many sequences of token ids share.
 
-Token ids in, logits out; positions are the caller's business (`engine.generate`). llama.cpp's log goes to a short memory instead of
-stderr, so that a refused file has a reason. What this module does not do: look at the file first (`engine.gguf` does, because
-llama.cpp aborts the process on some bad ones), tokenise, or sample. Nothing here is thread-safe: use one thread.
+Token ids in, logits out; which sequence holds what at which position is the caller's business (`engine.batch`). The cache is one pool of
+cells: a cell that two sequences share exists once. llama.cpp's log goes to a short memory instead of stderr, so that a refused file has
+a reason. What this module does not do: look at the file first (`engine.gguf` does, because llama.cpp aborts the process on some bad
+ones), tokenise, or sample. Nothing here is thread-safe: use one thread.
 """
 
 import ctypes
@@ -11,12 +12,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-import llama_cpp.llama_cpp as api
 import numpy as np
 from numpy.typing import NDArray
+
+# OpenMP reads this when it is loaded, which is now: see SPIN_COUNT.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+import llama_cpp.llama_cpp as api
 
 from engine.errors import DecodeError, EngineError, ModelFileError
 
@@ -28,26 +34,52 @@ LOG_LINES: Final = 40
 SMALL_MODEL: Final = 128 * 1024 * 1024
 """Bytes under which a model file is too small for more than one thread."""
 
+SPIN_COUNT: Final = os.environ["GOMP_SPINCOUNT"]
+"""How often a thread looks before it sleeps while it waits for another one of the same product.
+
+Measured with kimi-nano on 2 CPUs, 8 sequences a step: 1.8 ms with this, 11 ms where threads sleep at once, and seconds where they spin
+without end on a machine that others keep busy.
+"""
+
 _WARNING: Final = 3
 _ERROR: Final = 4
 _CONTINUED: Final = 5
-_SEQUENCE: Final = 0
+
+
+class KvType(Enum):
+    """How a cell of the key-value cache is stored. Values are ggml's type numbers."""
+
+    F32 = 0
+    F16 = 1
+    Q8_0 = 8
+
+
+class Entry(NamedTuple):
+    """One token of a batch: where it stands in which sequence, and whether the scores after it are wanted."""
+
+    token: int
+    position: int
+    sequence: int
+    wanted: bool
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run a model. `context` and `batch` are tokens; `threads` defaults to `default_threads`."""
+    """How to run a model. `cells` is the pool's size in tokens, `batch` the most tokens of one `decode`, `sequences` the most sequences
+    at a time, numbered from 0. `threads` defaults to `default_threads`."""
 
-    context: int
+    cells: int
     batch: int = 512
+    sequences: int = 1
     threads: int | None = None
+    kv_type: KvType = KvType.F16
 
 
 def default_threads(size: int) -> int:
     """How many threads to compute with for a model file of `size` bytes: all CPUs this process may use, or one for a small model.
 
-    A small model's threads mostly wait for each other. Measured with 12 million parameters on 2 CPUs: 1.3 ms a token on one
-    thread, 2.8 ms on two with threads that sleep while they wait, 3 s on two that spin where other programs kept the CPUs busy.
+    A small model's threads mostly wait for each other: with 12 million parameters on 2 CPUs, 1.3 ms a token on one thread, 2.8 ms on two
+    that sleep while they wait.
     """
     return 1 if size < SMALL_MODEL else len(os.sched_getaffinity(0))
 
@@ -83,10 +115,11 @@ def _library() -> _Log:
 
 
 class Llama:
-    """A model file loaded through mmap, with a key-value cache for one sequence. Close it, or use it as a context manager.
+    """A model file loaded through mmap, with a key-value cache. Close it, or use it as a context manager.
 
-    `wanted` is asked while loading, a few hundred times; once it answers False loading stops. Raises `ModelFileError` where llama.cpp
-    refuses the file and `EngineError` where it can't make the context (memory) or loading was stopped.
+    `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores. `wanted` is asked while loading, a few
+    hundred times; once it answers False loading stops. Raises `ModelFileError` where llama.cpp refuses the file and `EngineError` where it
+    can't make the context (memory) or loading was stopped.
     """
 
     def __init__(self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True) -> None:
@@ -101,8 +134,10 @@ class Llama:
         self._memory = api.llama_get_memory(self._context)
         self._batch = api.llama_batch_init(options.batch, 0, 1)
         self.batch = options.batch
-        self.context = int(api.llama_n_ctx(self._context))
+        self.sequences = options.sequences
+        self.cells = int(api.llama_n_ctx(self._context))
         self.vocabulary = int(api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model)))
+        self._scratch = options.sequences
 
     def __enter__(self) -> "Llama":
         return self
@@ -110,30 +145,56 @@ class Llama:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def decode(self, tokens: Sequence[int], start: int) -> None:
-        """Run 1 to `batch` tokens at positions `start`, `start`+1, …; `logits` are then the last one's. Raises `DecodeError`."""
+    def decode(self, entries: Sequence[Entry]) -> None:
+        """Run 1 to `batch` tokens, each behind its sequence. Raises `DecodeError`: what of them is in the cache is then unknown."""
         batch = self._batch
-        batch.n_tokens = len(tokens)
-        for index, token in enumerate(tokens):
+        batch.n_tokens = len(entries)
+        for index, (token, position, sequence, wanted) in enumerate(entries):
             batch.token[index] = token
-            batch.pos[index] = start + index
+            batch.pos[index] = position
             batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = _SEQUENCE
-            batch.logits[index] = index == len(tokens) - 1
+            batch.seq_id[index][0] = sequence
+            batch.logits[index] = wanted
         self._log.lines.clear()
         if (status := api.llama_decode(self._context, batch)) != 0:
-            raise DecodeError(f"llama.cpp failed on {len(tokens)} tokens at position {start} (status {status}): {self._log.reason()}")
+            raise DecodeError(f"llama.cpp failed on a batch of {len(entries)} tokens (status {status}): {self._log.reason()}")
 
-    def logits(self) -> Logits:
-        """The scores of the token that follows the last decoded one, shape (vocabulary,); a copy."""
-        pointer = api.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary,)).copy()
+    def logits(self, row: int) -> Logits:
+        """The scores of the token that follows entry `row` of the last batch, shape (vocabulary,): llama.cpp's own memory, writable, valid
+        until the next `decode`. The entry must have been `wanted`."""
+        pointer = api.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary,))
 
-    def forget(self, start: int) -> None:
-        """Drop positions `start` and later from the cache."""
-        if not api.llama_memory_seq_rm(self._memory, _SEQUENCE, start, -1):
-            api.llama_memory_clear(self._memory, False)
-            raise DecodeError(f"llama.cpp could not cut its cache at position {start}; it is empty now")
+    def copy(self, source: int, target: int, start: int, end: int) -> None:
+        """Let `target` hold positions `start` to `end` of `source` too. Nothing is copied in memory: the cells get a second owner."""
+        api.llama_memory_seq_cp(self._memory, source, target, start, end)
+
+    def forget(self, sequence: int, start: int = 0) -> None:
+        """Drop positions `start` and later of a sequence; cells that nobody else holds are free then."""
+        # Only a part of a recurrent state can't be dropped, and K2 has none.
+        api.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def save(self, sequence: int, start: int, end: int) -> bytes:
+        """The cells of positions `start` to `end`, for `restore`."""
+        self.copy(sequence, self._scratch, start, end)
+        try:
+            size = int(api.llama_state_seq_get_size(self._context, self._scratch))
+            data = (ctypes.c_uint8 * size)()
+            written = int(api.llama_state_seq_get_data(self._context, data, size, self._scratch))
+            return bytes(memoryview(data)[:written])
+        finally:
+            self.forget(self._scratch)
+
+    def restore(self, sequence: int, data: bytes, start: int, end: int) -> None:
+        """Give a sequence cells that `save` returned: those of positions `start` to `end`. Raises `DecodeError` where they don't fit."""
+        self._log.lines.clear()
+        buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
+        taken = int(api.llama_state_seq_set_data(self._context, buffer, len(data), self._scratch))
+        if taken == len(data):
+            self.copy(self._scratch, sequence, start, end)
+        self.forget(self._scratch)
+        if taken != len(data):
+            raise DecodeError(f"llama.cpp took {taken} of {len(data)} bytes of saved cells: {self._log.reason()}")
 
     def close(self) -> None:
         """Free everything; a second call does nothing."""
@@ -161,14 +222,21 @@ class Llama:
     def _open(self, path: Path, options: Options) -> int:
         parameters = api.llama_context_default_params()
         threads = options.threads or default_threads(path.stat().st_size)
-        parameters.n_ctx = options.context
+        parameters.n_ctx = options.cells
         parameters.n_batch = parameters.n_ubatch = options.batch
-        parameters.n_seq_max = 1
+        # One more than asked for: `save` and `restore` need one.
+        parameters.n_seq_max = options.sequences + 1
+        parameters.kv_unified = True
         parameters.n_threads = parameters.n_threads_batch = threads
+        # K2 has no separate values, but llama.cpp wants both of one type, and attention in one pass where they are quantised.
+        parameters.type_k = parameters.type_v = options.kv_type.value
+        if options.kv_type is not KvType.F16:
+            # Attention in one pass works in half precision where it can, which is not what exact cells are asked for.
+            parameters.flash_attn_type = int(options.kv_type is KvType.Q8_0)
         self._log.lines.clear()
         context: int | None = api.llama_init_from_model(self._model, parameters)
         if context is None:
             raise EngineError(
-                f"{path}: no context of {options.context} tokens could be made: {self._log.reason()}; try a smaller --context",
+                f"{path}: no cache of {options.cells} tokens could be made: {self._log.reason()}; try less --context",
             )
         return context

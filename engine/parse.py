@@ -291,6 +291,12 @@ class Parser:
             self._held = ""
 
 
+def end_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """The tokens after which an answer is over, whatever came before."""
+    ends = (number for name, number in tokenizer.control.items() if _MARKERS.get(name) in (_Marker.END, _Marker.TURN))
+    return frozenset(ends)
+
+
 def parse(tokenizer: Tokenizer, token_ids: Iterable[int], *, thinking: bool) -> ParsedAnswer:
     """A whole answer at once."""
     parser = Parser(tokenizer, thinking)

@@ -1,4 +1,5 @@
-"""Where the engines of this user keep their sockets, logs, locks and process ids: one private folder, one name a model file.
+"""Where the engines of this user keep their sockets, logs, locks and process ids (one private folder, one name a model file), and what
+they have computed.
 
 The folder is `$XDG_RUNTIME_DIR/kimicode` where that is the user's own, else `$KIMICODE_HOME/run`, else `run` in the user's data folder;
 one in the temporary folder where a socket's path would get too long (108 bytes on Linux, 104 elsewhere). Every program that starts
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 from engine.errors import EngineError
 
@@ -62,6 +63,12 @@ def run_folder(environ: Mapping[str, str]) -> Path:
     return folder
 
 
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where saved cells go: `cache/kv` in `$KIMICODE_HOME`, else `kv` in the user's cache folder. It need not exist."""
+    home = environ.get("KIMICODE_HOME", "")
+    return Path(home).absolute() / "cache" / "kv" if home else user_cache_path("kimicode") / "kv"
+
+
 def make_private(folder: Path) -> None:
     """Make `folder`, for the user alone: whoever can write there can pose as the engine. Raises `EngineError`."""
     try:
@@ -73,7 +80,7 @@ def make_private(folder: Path) -> None:
             folder.chmod(0o700)
     except OSError as error:
         raise EngineError(
-            f"can't use {folder} for the engine's socket: {error.strerror}; set KIMICODE_HOME to a folder you can write"
+            f"can't use {folder} for the engine's files: {error.strerror}; set KIMICODE_HOME to a folder you can write"
         ) from None
 
 

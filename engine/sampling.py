@@ -30,27 +30,30 @@ class Sampler:
         self._banned = np.asarray(banned, dtype=np.intp)
 
     def choose(self, logits: NDArray[np.float32]) -> int:
-        """The next token's id. `logits` has shape (vocabulary,) and is not changed."""
-        scores = logits.astype(np.float64)
-        scores[self._banned] = -np.inf
+        """The next token's id. `logits` has shape (vocabulary,); the banned ones are set to minus infinity in it."""
+        logits[self._banned] = -np.inf
         if self._sampling.temperature <= 0:
-            return int(scores.argmax())
-        scores -= scores.max()
-        ids, weights = nucleus(np.exp(scores / self._sampling.temperature), self._sampling)
-        edges = weights.cumsum()
+            return int(logits.argmax())
+        # A temperature near 0 would overflow single precision; the maximum becomes 0 first, so only ever towards minus infinity.
+        scores = (logits - logits.max()) * np.float32(1 / max(self._sampling.temperature, 1e-6))
+        ids, weights = nucleus(np.exp(scores), self._sampling)
+        edges = weights.cumsum(dtype=np.float64)
         return int(ids[edges.searchsorted(self._random.random() * edges[-1], side="right").clip(max=len(ids) - 1)])
 
 
-def nucleus(weights: NDArray[np.float64], sampling: Sampling) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The ids that may be chosen, likeliest first, and their weights (not normalised)."""
-    floor = max(sampling.min_p * weights.max(), np.finfo(np.float64).tiny)
+def nucleus(weights: NDArray[np.floating], sampling: Sampling) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+    """The ids that may be chosen, in ascending order, and their weights (not normalised): of equal ones the lowest ids."""
+    floor = max(sampling.min_p * float(weights.max()), float(np.finfo(weights.dtype).tiny))
     ids = np.flatnonzero(weights >= floor)
-    weights = weights[ids]
+    kept = weights[ids]
+    total = float(kept.sum(dtype=np.float64))
     # Tokens below (1 - top_p) / n hold less than 1 - top_p together, so none is needed: sorting the rest is cheap.
-    likely = weights >= weights.sum() * (1 - sampling.top_p) / len(weights)
-    total = weights.sum()
-    ids, weights = ids[likely], weights[likely]
-    order = np.argsort(-weights, kind="stable")
-    ids, weights = ids[order], weights[order]
-    needed = int(weights.cumsum().searchsorted(sampling.top_p * total, side="left")) + 1
-    return ids[:needed], weights[:needed]
+    likely = kept >= total * (1 - sampling.top_p) / len(kept)
+    ids, kept = ids[likely], kept[likely]
+    # Values are sorted several times as fast as their places.
+    falling = np.sort(kept)[::-1]
+    needed = int(falling.cumsum(dtype=np.float64).searchsorted(sampling.top_p * total, side="left")) + 1
+    last = falling[min(needed, len(falling)) - 1]
+    chosen = kept > last
+    chosen[np.flatnonzero(kept == last)[: needed - int(chosen.sum())]] = True
+    return ids[chosen], kept[chosen]

@@ -1,38 +1,47 @@
-"""A loaded model behind a queue: requests in, events of one answer out, one answer at a time, first come first served.
+"""A loaded model for many at once: requests in, the events of each answer out, all running answers advancing together.
 
-Every step of generation (a batch of the prompt, or one token) runs in one worker thread, so the event loop answers other questions at
-any time. Closing the iterator of `answer`, also while it is queued, ends the work after the step that is running.
+An answer's tokens come from `engine.worker` and are read here, in the event loop: into thinking, text and tool calls, up to a stop string.
+Whatever has come since the reader last looked is one portion, so a slow reader costs nothing but memory for its tokens. Closing the
+iterator of `answer`, also while it is queued, ends the work at the next step.
 What this module does not do: HTTP, or the form of requests and answers (`engine.server`, `engine.request`, `engine.answer`).
 """
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final, TypeAlias
 
 from engine.answer import Usage
-from engine.chat import encode_pieces, render
-from engine.generate import Prefilled, Sampled, SequenceCache
+from engine.batch import Batcher, Ended, Failed, Prefilled, Sampled, Step, Task
+from engine.errors import ContextOverflowError, EngineError, OverloadedError
 from engine.gguf import ModelFile
-from engine.parse import ContentText, ParsedAnswer, ParseEvent, Parser
+from engine.guide import Guides
+from engine.parse import CallArguments, ContentText, ParsedAnswer, ParseEvent, Parser, ReasoningText
 from engine.request import ChatRequest
 from engine.sampling import Sampler
 from engine.stops import StopText
+from engine.store import BlockStore
 from engine.tokenizer import Tokenizer
-from engine.tooldecl import declare
+from engine.transcript import Prompt, Transcript
+from engine.worker import Mailbox, Worker
+
+QUEUE_LIMIT: Final = 1024
+"""How many requests may wait for a seat; one more is refused."""
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""How often a waiting request says that it still waits."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to run. `context` is the length of the cache in tokens; `vocabulary` the number of logits."""
+    """A model ready to run. `context` is the most tokens of one conversation; `vocabulary` the number of logits."""
 
     file: ModelFile
     tokenizer: Tokenizer
-    cache: SequenceCache
+    batcher: Batcher
     context: int
     vocabulary: int
+    store: BlockStore | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Job:
     """A request whose prompt is made; `max_tokens` fits into the context."""
 
     request: ChatRequest
-    prompt: Sequence[int]
+    prompt: Prompt
     max_tokens: int
 
 
@@ -55,13 +64,20 @@ class Answered:
 
 @dataclass(frozen=True)
 class Counters:
-    """What a service has done so far. `tokens` were generated; `cancelled` answers were not wanted to the end."""
+    """What a service has done so far. `running` answers have begun, `queued` ones wait; `tokens` were generated.
+
+    `cancelled` answers were not wanted to the end, or failed.
+    """
 
     running: int = 0
     queued: int = 0
     answered: int = 0
     cancelled: int = 0
     tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    first_tokens: int = 0
+    first_token_seconds: float = 0.0
 
 
 AnswerEvent: TypeAlias = Prefilled | ParseEvent | Answered
@@ -70,71 +86,109 @@ AnswerEvent: TypeAlias = Prefilled | ParseEvent | Answered
 class Service:
     """The one user of `model`. Close it when done: it waits for the step that is running."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, on_failure: Callable[[EngineError], None] = lambda _: None) -> None:
         self.model = model
-        self.counters = Counters()
-        self._turn = asyncio.Lock()
-        self._worker = ThreadPoolExecutor(1, "decode")
+        self._counters = Counters()
+        self._open = 0
+        self.guides = Guides(model.tokenizer, model.vocabulary)
+        self._transcript = Transcript(model.tokenizer, model.store)
+        self._worker = Worker(model.batcher, on_failure)
         self._last_used = time.monotonic()
         self._banned = [token for token in range(model.vocabulary) if token not in model.tokenizer]
 
     def close(self) -> None:
         """End the worker thread."""
-        self._worker.shutdown()
+        self._worker.close()
+
+    @property
+    def counters(self) -> Counters:
+        """The counters now."""
+        running = min(self._worker.states[0].active, self._open)
+        return replace(self._counters, running=running, queued=self._open - running)
 
     def idle_seconds(self) -> float:
         """How long nobody has wanted an answer."""
-        return 0.0 if self.counters.running or self.counters.queued else time.monotonic() - self._last_used
+        return 0.0 if self._open else time.monotonic() - self._last_used
+
+    def metrics(self) -> Mapping[str, float]:
+        """All counters and gauges by name: those of `Counters`, the batch, the pool of cells and the store on disk."""
+        batch, pool = self._worker.states
+        found: dict[str, float] = {
+            **asdict(self.counters),
+            "steps": batch.steps,
+            "preempted": batch.preempted,
+            "context": self.model.context,
+        }
+        found |= {f"cache_{name}": value for name, value in asdict(pool).items()}
+        if self.model.store is not None:
+            found |= {f"disk_{name}": value for name, value in asdict(self.model.store.state).items()}
+        return found
 
     def prepare(self, request: ChatRequest) -> Job:
-        """Render and encode. Raises `ChatFormatError`, `VocabularyError`, `ContextOverflowError`. Safe in any thread."""
-        pieces = render(
-            request.messages,
-            declaration=declare(request.tools) if request.tools else None,
-            thinking=request.thinking,
-            preserve_thinking=request.preserve_thinking,
-        )
-        prompt = encode_pieces(self.model.tokenizer, pieces)
-        room = self.model.cache.check(prompt)
+        """Render and encode. Safe in any thread.
+
+        Raises `ChatFormatError`, `VocabularyError`, `ContextOverflowError`, `GuideError` for a schema that can't be followed, and
+        `OverloadedError` where too many wait already.
+        """
+        if self.counters.queued >= QUEUE_LIMIT:
+            raise OverloadedError(f"{self.counters.queued} requests are waiting: try again later")
+        if request.guide is not None:
+            self.guides.check(request.guide)
+        prompt = self._transcript.prompt(request)
+        room = self.model.context - len(prompt.ids)
+        if room < 1:
+            raise ContextOverflowError(len(prompt.ids), self.model.context)
         return Job(request, prompt, min(room, request.max_tokens or room))
 
     async def answer(self, job: Job) -> AsyncGenerator[AnswerEvent, None]:
-        """Wait for the turn, then generate. The last event is `Answered`. Raises `DecodeError`."""
-        self._count(queued=+1)
-        try:
-            await self._turn.acquire()
-        finally:
-            self._count(queued=-1)
-        self._count(running=+1)
-        whole = False
-        try:
-            async for event in self._generate(job):
-                whole = isinstance(event, Answered)
-                yield event
-        finally:
-            self._count(running=-1, answered=int(whole), cancelled=int(not whole))
-            self._turn.release()
-
-    async def _generate(self, job: Job) -> AsyncGenerator[AnswerEvent, None]:
+        """Generate. The last event is `Answered`. Raises `EngineError` where the model fails."""
+        mailbox, task = Mailbox(), self._task(job)
         reading = _Reading(job, self.model.tokenizer)
-        sampler = Sampler(job.request.sampling, self._banned)
-        steps = self.model.cache.generate(job.prompt, sampler, job.max_tokens)
-        loop = asyncio.get_running_loop()
-        while not reading.done and (step := await loop.run_in_executor(self._worker, next, steps, None)) is not None:
-            match step:
-                case Prefilled():
-                    reading.cached = step.cached
-                    yield step
-                case Sampled(token):
-                    self._count(tokens=+1)
-                    for event in reading.feed(token):
-                        yield event
-        for last in reading.finish():
-            yield last
+        progress = _Progress()
+        begun = time.monotonic()
+        self._open += 1
+        self._worker.submit(task, mailbox)
+        try:
+            while not reading.done:
+                steps = await mailbox.take(HEARTBEAT_SECONDS)
+                if not steps and not reading.ids:
+                    yield Prefilled(0, 0, len(job.prompt.ids))
+                if not progress.first and any(isinstance(step, Sampled) for step in steps):
+                    progress.first = True
+                    self._count(first_tokens=1, first_token_seconds=time.monotonic() - begun)
+                known = len(reading.ids)
+                events = list(_joined(reading.read(steps)))
+                self._count(tokens=len(reading.ids) - known)
+                for event in events:
+                    yield event
+            if not reading.stopped:
+                self._transcript.remember(job.prompt, reading.ids)
+            for last in reading.finish():
+                progress.whole = isinstance(last, Answered)
+                yield last
+        finally:
+            self._worker.cancel(task)
+            self._open -= 1
+            self._count(answered=int(progress.whole), cancelled=int(not progress.whole))
+            self._count(prompt_tokens=len(job.prompt.ids), cached_tokens=reading.cached)
 
-    def _count(self, **by: int) -> None:
+    def _task(self, job: Job) -> Task:
+        request = job.request
+        sampler = Sampler(request.sampling, self._banned)
+        guide = None
+        if request.guide is not None:
+            guide = self.guides.guide(request.guide, thinking=job.prompt.thinking, room=job.max_tokens)
+        return Task(job.prompt.ids, sampler, job.max_tokens, request.priority, guide)
+
+    def _count(self, **by: float) -> None:
         self._last_used = time.monotonic()
-        self.counters = replace(self.counters, **{name: getattr(self.counters, name) + n for name, n in by.items()})
+        self._counters = replace(self._counters, **{name: getattr(self._counters, name) + n for name, n in by.items()})
+
+
+@dataclass
+class _Progress:
+    first: bool = False
+    whole: bool = False
 
 
 class _Reading:
@@ -142,21 +196,43 @@ class _Reading:
 
     def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
         self._job = job
-        self._parser = Parser(tokenizer, job.request.thinking)
+        self._parser = Parser(tokenizer, job.prompt.thinking)
         self._stop = StopText(job.request.stop)
-        self._thinking = job.request.thinking
+        self._thinking = job.prompt.thinking
         self._tokenizer = tokenizer
         self._said: list[str] = []
-        self._tokens = 0
         self._reasoning = 0
+        self._ended = False
+        self.ids: list[int] = []
         self.cached = 0
 
     @property
-    def done(self) -> bool:
-        return self._parser.done or self._stop.stopped
+    def stopped(self) -> bool:
+        """Whether a stop string has come."""
+        return self._stop.stopped
 
-    def feed(self, token: int) -> list[ParseEvent]:
-        self._tokens += 1
+    @property
+    def done(self) -> bool:
+        return self._parser.done or self._stop.stopped or self._ended
+
+    def read(self, steps: Sequence[Step]) -> Iterator[Prefilled | ParseEvent]:
+        """What `steps` bring. Raises the error of a failed one."""
+        for step in steps:
+            if self.done:
+                return
+            match step:
+                case Prefilled():
+                    self.cached = step.cached
+                    yield step
+                case Sampled(token):
+                    yield from self._feed(token)
+                case Ended():
+                    self._ended = True
+                case Failed(error):
+                    raise error
+
+    def _feed(self, token: int) -> list[ParseEvent]:
+        self.ids.append(token)
         # Thinking ends at the first control token: `</think>`, or a tool call that the model begins without it.
         self._thinking = self._thinking and not self._tokenizer.is_control(token)
         self._reasoning += self._thinking
@@ -169,7 +245,7 @@ class _Reading:
         if rest := self._stop.flush():
             found += self._text(rest)
         reason = "stop" if self._stop.stopped else answer.finish_reason
-        usage = Usage(len(self._job.prompt), self._tokens, self.cached, self._reasoning)
+        usage = Usage(len(self._job.prompt.ids), len(self.ids), self.cached, self._reasoning)
         return [*found, Answered(replace(answer, content="".join(self._said)), reason, usage)]
 
     def _limited(self, events: Sequence[ParseEvent]) -> list[ParseEvent]:
@@ -189,3 +265,23 @@ class _Reading:
             return []
         self._said.append(text)
         return [ContentText(text)]
+
+
+def _joined(events: Iterator[Prefilled | ParseEvent]) -> Iterator[Prefilled | ParseEvent]:
+    """The events, with text of one kind in one piece."""
+    last: Prefilled | ParseEvent | None = None
+    for event in events:
+        match last, event:
+            case ReasoningText(before), ReasoningText(after):
+                last = ReasoningText(before + after)
+            case ContentText(before), ContentText(after):
+                last = ContentText(before + after)
+            case CallArguments(before, index), CallArguments(after, other) if index == other:
+                last = CallArguments(before + after, index)
+            case None, _:
+                last = event
+            case _:
+                yield last
+                last = event
+    if last is not None:
+        yield last

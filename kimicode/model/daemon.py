@@ -183,8 +183,6 @@ class EngineDaemon:
         environ = {name: value for name, value in self._environ.items() if not name.endswith(_SECRET_ENDINGS)}
         spec = find_spec("engine")
         places = [str(Path(place).parent) for place in (spec.submodule_search_locations or ())] if spec else []
-        # Threads that wait by spinning take the CPU from the very tests and compilers a run waits for.
-        environ.setdefault("OMP_WAIT_POLICY", "passive")
         environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*places, environ.get("PYTHONPATH", "")]))
         return environ
 

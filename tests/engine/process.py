@@ -18,8 +18,9 @@ DEADLINE = 60.0
 
 @contextmanager
 def engine(model: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m engine serve` for `model`; killed afterwards if it still runs."""
+    """`python -m engine serve` for `model`; killed afterwards if it still runs. Nothing is saved on disk unless `options` say so."""
     command = [sys.executable, "-m", "engine", "serve", "--model", str(model), *options]
+    command += [] if "--disk-cache" in options else ["--disk-cache", "0"]
     pipe = subprocess.PIPE
     # One thread: OpenMP threads that wait for each other on a busy machine are slower than one that works.
     process = subprocess.Popen([*command, "--threads", "1"], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)

@@ -14,10 +14,12 @@ import httpx
 import numpy as np
 import uvicorn
 
+from engine.batch import Batcher
 from engine.errors import DecodeError
-from engine.generate import SequenceCache
 from engine.gguf import Defaults, ModelFile
-from engine.llama import Logits
+from engine.llama import Entry, Logits
+from engine.parse import end_ids
+from engine.pool import Pool
 from engine.server import Host, create_app
 from engine.service import LoadedModel, Service
 from engine.tokenizer import Tokenizer
@@ -29,27 +31,37 @@ class Script:
     """A decoder that generates `tokens`, whatever it is given, then the letter `a` for ever. `gate` lets so many tokens pass."""
 
     def __init__(self, tokens: Iterable[int] = (), *, gate: threading.Semaphore | None = None) -> None:
-        self.context = 2048
+        self.cells = 2048
         self.batch = 64
+        self.sequences = 8
         self.prompts: list[int] = []
         self.fail = False
         self._tokens: Iterator[int] = chain(tokens, repeat(ord("a")))
         self._gate = gate
 
-    def decode(self, tokens: Sequence[int], start: int) -> None:
+    def decode(self, entries: Sequence[Entry]) -> None:
         if self.fail:
             raise DecodeError("llama.cpp failed, as asked")
-        self.prompts += tokens
+        self.prompts += [entry.token for entry in entries]
 
-    def logits(self) -> Logits:
+    def logits(self, row: int) -> Logits:
         if self._gate is not None and not self._gate.acquire(timeout=DEADLINE):
             raise TimeoutError("nobody opened the gate")
         scores = np.zeros(400, np.float32)
         scores[next(self._tokens)] = 1
         return scores
 
-    def forget(self, start: int) -> None:
+    def copy(self, source: int, target: int, start: int, end: int) -> None:
         pass
+
+    def forget(self, sequence: int, start: int = 0) -> None:
+        pass
+
+    def save(self, sequence: int, start: int, end: int) -> bytes:
+        raise NotImplementedError
+
+    def restore(self, sequence: int, data: bytes, start: int, end: int) -> None:
+        raise NotImplementedError
 
 
 def spell(tokenizer: Tokenizer, *parts: str) -> list[int]:
@@ -57,10 +69,11 @@ def spell(tokenizer: Tokenizer, *parts: str) -> list[int]:
     return [number for part in parts for number in ([tokenizer.control[part]] if part in tokenizer.control else tokenizer.encode(part))]
 
 
-def service(tokenizer: Tokenizer, script: Script) -> Service:
-    """A service around `script`, greedy and thinking by default."""
-    file = ModelFile(Path("scripted.gguf"), "scripted", script.context, 0, "lean", Defaults(temperature=0.0))
-    return Service(LoadedModel(file, tokenizer, SequenceCache(script), script.context, 400))
+def service(tokenizer: Tokenizer, script: Script, *, parallel: int = 1) -> Service:
+    """A service around `script`, greedy and thinking by default; one answer at a time unless asked otherwise."""
+    file = ModelFile(Path("scripted.gguf"), "scripted", script.cells, 0, "lean", Defaults(temperature=0.0))
+    batcher = Batcher(script, Pool(script), context=script.cells, ends=end_ids(tokenizer), parallel=parallel)
+    return Service(LoadedModel(file, tokenizer, batcher, script.cells, 400))
 
 
 @asynccontextmanager
