@@ -25,6 +25,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 import llama_cpp.llama_cpp as api
 
 from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.placement import Placement, apply
 
 Logits = NDArray[np.float32]
 
@@ -73,6 +74,7 @@ class Options:
     sequences: int = 1
     threads: int | None = None
     kv_type: KvType = KvType.F16
+    placement: Placement | None = None
 
 
 def default_threads(size: int) -> int:
@@ -125,7 +127,7 @@ class Llama:
     def __init__(self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True) -> None:
         self._context: int | None = None
         self._log = _library()
-        self._model = self._load(path, wanted)
+        self._model = self._load(path, options.placement, wanted)
         try:
             self._context = self._open(path, options)
         except EngineError:
@@ -206,13 +208,15 @@ class Llama:
             api.llama_model_free(self._model)
             self._model = None
 
-    def _load(self, path: Path, wanted: Callable[[], bool]) -> int | None:
+    def _load(self, path: Path, placement: Placement | None, wanted: Callable[[], bool]) -> int | None:
         parameters = api.llama_model_default_params()
-        # The callback object must live as long as the call that uses it.
+        # What the parameters point to must live as long as the call that uses them: the overrides, and the callback.
+        overrides = apply(parameters, placement) if placement is not None else None
         progress = api.llama_progress_callback(lambda _done, _data: wanted())
         parameters.progress_callback = progress
         self._log.lines.clear()
         model: int | None = api.llama_model_load_from_file(os.fsencode(path), parameters)
+        del overrides
         if model is None and not wanted():
             raise EngineError(f"{path}: loading was stopped")
         if model is None:

@@ -30,7 +30,7 @@ _SUFFIX: Final = ".kv"
 _ROOM: Final = 0.9
 _STALE_SECONDS: Final = 3600.0
 _COUNT_AGAIN: Final = 256
-_SAMPLE_HEAD: Final = 1 << 20
+_READ_WHOLE: Final = 32 << 20
 _SAMPLE_BYTES: Final = 4096
 _SAMPLES: Final = 256
 _PART: Final = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
@@ -151,16 +151,16 @@ class BlockStore:
 
 
 def identity(path: Path, *facts: str) -> bytes:
-    """What tells the model file at `path` from any other: its size, its first megabyte and samples of the rest; and `facts`.
+    """What tells the model file at `path` from any other: its size and content, of a large file only samples; and `facts`.
 
     The other parts of a split model count by name and size. Raises `OSError`.
     """
     found = hashlib.sha256("\0".join(facts).encode())
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        found.update(size.to_bytes(8, "little") + file.read(_SAMPLE_HEAD))
-        for place in range(_SAMPLE_HEAD, size, max(size // _SAMPLES, _SAMPLE_BYTES)):
-            file.seek(place)
+        found.update(size.to_bytes(8, "little") + file.read(_READ_WHOLE))
+        for place in range(_READ_WHOLE, size, max((size - _READ_WHOLE) // _SAMPLES, _SAMPLE_BYTES)):
+            file.seek(min(place, size - _SAMPLE_BYTES))
             found.update(file.read(_SAMPLE_BYTES))
     if part := _PART.search(path.name):
         for other in sorted(path.parent.glob(f"{glob.escape(path.name[: part.start()])}-*-of-*.gguf")):

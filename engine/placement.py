@@ -1,0 +1,57 @@
+"""A placement told to llama.cpp: which layers go to GPUs, and which tensors go elsewhere in spite of that.
+
+The structure is `llama_model_tensor_buft_override` of `llama.h`, which the Python package leaves out; patterns are ECMAScript regular
+expressions that may match anywhere in a tensor's name. What this module does not do: decide (`engine.layout` does) or load.
+"""
+
+import ctypes
+import re
+from typing import Final
+
+import llama_cpp.llama_cpp as api
+
+from engine.devices import buffer_type
+from engine.errors import EngineError
+from engine.layout import Placement
+
+__all__ = ["Placement", "PlacementError", "apply"]
+
+# std::regex ends the process on what it can't read, so only what it surely reads as Python does may pass.
+_SAFE: Final = re.compile(r"^(?:[\w.^$()|-]|\\[.d]|\[(?:\w-\w|\w)+\]|(?<=[\w.)\]])[*+?])+\Z", re.ASCII)
+
+
+class PlacementError(EngineError):
+    """A placement that llama.cpp can't be given: a pattern it can't read, a device it does not have, or too many overrides."""
+
+    exit_code = 2
+
+
+class _Override(ctypes.Structure):
+    _fields_ = (("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p))
+
+
+def apply(parameters: api.llama_model_params, placement: Placement) -> object:
+    """Write `placement` into `parameters`. What is returned must be kept alive as long as they are used. Raises `PlacementError`."""
+    overrides = [_override(pattern, device) for pattern, device in placement.tensor_overrides]
+    most = int(api.llama_max_tensor_buft_overrides())
+    if len(overrides) >= most:
+        raise PlacementError(f"{len(overrides)} overrides of tensors' places, llama.cpp takes {most - 1}: join patterns with |")
+    parameters.n_gpu_layers = placement.gpu_layers
+    if not overrides:
+        return None
+    array = (_Override * (len(overrides) + 1))(*overrides, _Override(None, None))
+    parameters.tensor_buft_overrides = ctypes.cast(array, ctypes.c_void_p).value
+    return array
+
+
+def _override(pattern: str, device: str) -> _Override:
+    if not _SAFE.match(pattern):
+        raise PlacementError(f"{pattern!r}: use letters, digits and . ^ $ ( ) | [ ] * + ? \\. \\d alone in patterns of tensor names")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise PlacementError(f"{pattern!r}: not a pattern of tensor names: {error}; write one like blk\\.3\\.ffn_.*_exps") from None
+    try:
+        return _Override(pattern.encode("ascii"), buffer_type(device))
+    except EngineError as error:
+        raise PlacementError(str(error)) from None
