@@ -82,7 +82,7 @@ def _make(target: Path, verify: bool, report: Report, work: Callable[[Path], Res
             typer.echo(f"{file}: checksum is right", err=True)
 
 
-class _Line:
+class Line:
     """Progress on `stream`: one line that changes on a terminal, a new line every few seconds elsewhere."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -127,7 +127,7 @@ def describe(progress: Progress, moved: int, seconds: float) -> str:
 
 @contextmanager
 def _shown(stream: TextIO) -> Iterator[Report]:
-    line = _Line(stream)
+    line = Line(stream)
     try:
         yield line
     finally:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine import gguf
 from engine.convert import checksums, config, layout, sources, text, vision, vocabulary
 from engine.convert.config import Metadata, Value
 from engine.convert.encode import Kind
@@ -48,6 +47,11 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+def free_bytes(folder: Path) -> int:
+    """How many bytes the disk under `folder` has room for."""
+    return shutil.disk_usage(folder).free
+
+
 @dataclass(frozen=True)
 class Options:
     """How to convert. `split` is the most bytes of tensors in a part; `workers` the threads, default one a CPU up to `MAX_WORKERS`.
@@ -58,7 +62,7 @@ class Options:
     outtype: Kind = Kind.BF16
     split: int | None = None
     workers: int | None = None
-    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    free: Callable[[Path], int] = free_bytes
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,10 @@ def convert(source: Path, target: Path, options: Options, report: Report) -> Res
     settings = config.read(source)
     with Checkpoint(source) as checkpoint:
         specs = text.specs(checkpoint, settings, options.outtype)
-        metadata = _text_metadata(source, settings) | {"general.file_type": _file_type(specs, options.outtype)}
+        metadata = _text_metadata(source, settings) | {
+            "general.file_type": _file_type(specs, options.outtype),
+            "general.quantization_version": 2,
+        }
         return _Job(source, target, options, report).run(checkpoint, specs, metadata)
 
 
@@ -145,8 +152,6 @@ class _Job:
             self._check_space(parts)
             counter = _Counter("writing", sum(part.size for part in parts), self._report)
             Writer(journal, pool, self._workers, counter.add).write(self._target, parts)
-        if metadata["general.architecture"] == gguf.ARCHITECTURE:
-            gguf.inspect(parts[0].path)
         return Result(tuple(part.path for part in parts), tuple(_notes(tensors, specs)))
 
     def _kinds(self, checkpoint: Checkpoint, specs: Sequence[Spec], journal: Journal, pool: ThreadPoolExecutor) -> Mapping[str, Kind]:
@@ -177,7 +182,7 @@ class _Job:
             )
 
     def _forget_partials(self) -> None:
-        """Remove what a conversion of another source or with other options left unfinished under the same name."""
+        """Remove unfinished files that no journal speaks for any more."""
         stem = re.escape(self._target.name.removesuffix(".gguf"))
         ours = re.compile(rf"{stem}(-\d{{5}}-of-\d{{5}})?\.gguf{re.escape(PARTIAL)}")
         for path in self._target.parent.iterdir():

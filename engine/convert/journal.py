@@ -1,8 +1,8 @@
 """What a conversion has finished, kept beside its output so that the next run can go on after any kind of end.
 
-JSON lines, each made durable after what it tells of; a line torn by a crash is ignored. The first says which job this is: another
-source, option or target starts over. Holding the journal open locks the target. What this module does not do: trust the data it
-tells of (`engine.convert.write` checks every tensor's checksum again).
+JSON lines, each made durable after what it tells of; a line torn by a crash is ignored. The first says which job this is, so that
+output of another source or with other options is never continued. Holding the journal open locks the target. What this module does
+not do: trust the data it tells of (`engine.convert.write` checks every tensor's checksum again).
 """
 
 import fcntl
@@ -11,18 +11,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final
 
 from engine.convert.encode import Kind
-from engine.errors import EngineError
-
-_JOB: Final = "job"
+from engine.errors import EngineError, ModelFileError
 
 
 class Journal:
     """The journal at `path` for the job with this fingerprint; `resumed` says whether there was one. A context manager.
 
-    Raises `EngineError` while another process holds it.
+    Raises `EngineError` while another process holds it, and `ModelFileError` where it is another job's.
     """
 
     def __init__(self, path: Path, job: str) -> None:
@@ -87,26 +84,29 @@ class Journal:
             raise EngineError(f"{self.path}: another process is writing this model: wait for it, or choose another name")
 
     def _load(self, job: str) -> bool:
-        lines = _read(self._file).split(b"\n")
         whole = 0
-        for number, line in enumerate(lines[:-1]):
-            if not self._apply(line, job if number == 0 else None):
+        for line in _read(self._file).split(b"\n")[:-1]:
+            if not self._apply(line, job, first=whole == 0):
                 break
             whole += len(line) + 1
         os.ftruncate(self._file, whole)
         os.lseek(self._file, 0, os.SEEK_END)
         return whole > 0
 
-    def _apply(self, line: bytes, job: str | None) -> bool:
-        """Take in one line; False where it is damaged or, being the first, of another job."""
+    def _apply(self, line: bytes, job: str, *, first: bool) -> bool:
+        """Take in one line; False where it is damaged."""
         try:
             record = json.loads(line)
         except ValueError:
             return False
         match record:
-            case {"job": str(given)}:
-                return given == job
-            case _ if job is not None:
+            case {"job": str(given)} if first:
+                if given != job:
+                    raise ModelFileError(
+                        f"{self.path}: a conversion of another checkpoint or with other options stopped here: "
+                        "repeat that command to finish it, or remove this file to start over"
+                    )
+            case _ if first:
                 return False
             case {"kinds": dict(kinds)}:
                 self._kinds = {name: Kind(number) for name, number in kinds.items()}
@@ -119,7 +119,7 @@ class Journal:
         return True
 
     def _start(self, job: str) -> None:
-        self._append({_JOB: job})
+        self._append({"job": job})
         sync_folder(self.path.parent)
 
     def _append(self, record: Mapping[str, object]) -> None:

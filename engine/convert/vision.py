@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from engine.convert.config import Metadata, Settings, load
+from engine.convert.config import Metadata
 from engine.convert.encode import Kind
 from engine.convert.safetensors import Checkpoint, Entry, Raw
+from engine.convert.settings import Settings, load
 from engine.convert.sources import Float, Spec, check_float, float_kind, rows_of, whole
 from engine.errors import ModelFileError
 

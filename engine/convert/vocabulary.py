@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.convert.config import Settings, Value, load
+from engine.convert.config import Value
+from engine.convert.settings import Settings, load
 from engine.errors import ModelFileError
 from engine.tokenizer import Tokenizer, TokenType, VocabularyError, bytes_to_alphabet
 
@@ -131,7 +132,10 @@ def _control(settings: Settings, first: int, size: int) -> dict[str, int]:
         if not isinstance(added, dict) or not isinstance(name := added.get("content"), str) or not first <= number < end:
             raise ModelFileError(f"{settings.path}: added token {key!r} is not one of the ids {first} to {end - 1}; download it again")
         names[number] = name
-    return {names.get(number, f"<|reserved_token_{number}|>"): number for number in range(first, end)}
+    control = {names.get(number, f"<|reserved_token_{number}|>"): number for number in range(first, end)}
+    if len(control) != end - first:
+        raise ModelFileError(f"{settings.path}: two control tokens have the same name; download it again")
+    return control
 
 
 def _template(settings: Settings) -> str:
