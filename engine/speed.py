@@ -1,0 +1,200 @@
+"""How fast a model in its places would be. One token, or one batch, costs the time of its bytes in every tier and of its arithmetic.
+
+Decoding is bound by reading: `bytes / (measured rate × efficiency)` for each tier, one after the other, because llama.cpp waits for a
+page that is not in memory. Attention over a long context is bound by arithmetic: 2 × heads × (cell + latent) operations a layer and a
+position, as llama.cpp computes latent attention for prompts and answers alike. Every factor is in `Factors`, three times: what is
+expected, and a slow and a fast case that published results lie between. What this module does not do: measure, or choose places.
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Final
+
+from engine.layout import Layout
+from engine.machine import Machine
+from engine.shapes import ModelShape
+
+ASSUMED_DISK: Final = 2e9
+"""Bytes a second where the disk was not measured: an ordinary NVMe drive, read in pieces."""
+
+PCIE_RATE: Final = 20e9
+"""Bytes a second from memory to a GPU: a PCIe 4.0 slot of 16 lanes in practice. Assumed."""
+
+GPU_OPERATIONS: Final = 40e12
+"""Operations a second of a GPU on quantised weights. Assumed; it matters for prompts only."""
+
+OFFLOAD_BATCH: Final = 32
+"""From this batch on llama.cpp copies experts to the GPU instead of computing with them on the CPU (`GGML_OP_OFFLOAD_MIN_BATCH`)."""
+
+ONE_THREAD: Final = 128 << 20
+"""Bytes under which the engine computes a model with one thread."""
+
+HIT_CURVE: Final = ((0.0, 0.0), (0.03, 0.13), (0.06, 0.40), (0.12, 0.62), (0.24, 0.85), (0.48, 0.94), (1.0, 1.0))
+"""Share of the experts in memory, share of a token's reads that memory answers: measured by others on Kimi-Linear with a cache that keeps
+what is used often. Nobody has published K2's; it is the fast case here, equal use of all experts is the slow one.
+"""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What becomes of a measured rate: shares of the memory's, disk's and GPU's reading rate, and of numpy's 32-bit product's rate for
+    prompts (`matrix`) and for attention in prompts and answers (`attend`, `attend_one`). `skew` is 0 for equally used experts, 1 for
+    `HIT_CURVE`; `layer_seconds` is what a layer costs whatever its size; `guess` multiplies what is assumed of GPUs.
+    """
+
+    memory: float
+    disk: float
+    gpu: float
+    matrix: float
+    attend: float
+    attend_one: float
+    skew: float
+    layer_seconds: float
+    guess: float
+
+
+SLOW: Final = Factors(0.40, 0.25, 0.4, matrix=0.35, attend=0.12, attend_one=0.07, skew=0.0, layer_seconds=200e-6, guess=0.5)
+EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=0.90, attend=0.30, attend_one=0.15, skew=0.5, layer_seconds=40e-6, guess=1.0)
+FAST: Final = Factors(0.85, 0.60, 0.8, matrix=1.60, attend=0.60, attend_one=0.40, skew=1.0, layer_seconds=20e-6, guess=2.0)
+"""Memory: the best published CPU-only run of K2 used 59 % of its machine's measured rate (EPYC 9965, 192 cores). Disk: llama.cpp reads
+through page faults, at 27 to 50 % of what the drive can in published runs. The rest: `benchmarks/plan_accuracy.py`, on two cores.
+"""
+
+FEW_CPUS: Final = 16
+"""Up to so many CPUs llama.cpp comes nearer to the memory's rate: they wait less for each other, and one memory controller serves all."""
+
+_FEW: Final = (0.60, 0.85, 1.0)
+_HYBRID: Final = (0.20, 0.35, 0.60)
+"""With a GPU for the dense part: published runs with experts in memory use about a third of its rate."""
+
+
+def cases(machine: Machine, layout: Layout) -> tuple[Factors, Factors, Factors]:
+    """The slow, the expected and the fast case for this machine."""
+    if layout.placement.gpu_layers:
+        shares = _HYBRID
+    elif machine.cpus <= FEW_CPUS:
+        shares = _FEW
+    else:
+        shares = (SLOW.memory, EXPECTED.memory, FAST.memory)
+    slow, expected, fast = (replace(case, memory=share) for case, share in zip((SLOW, EXPECTED, FAST), shares, strict=True))
+    return slow, expected, fast
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Tokens a second: what is expected, between a slow and a fast case."""
+
+    expected: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Speeds at one context: of reading a prompt of that many tokens, and of answering after it."""
+
+    context: int
+    prefill: Estimate
+    decode: Estimate
+
+
+def speed(model: ModelShape, machine: Machine, layout: Layout, context: int) -> Speed:
+    """The speeds at `context` tokens. The machine's memory and computing must have been measured or told."""
+    low, expected, high = (_Case(model, machine, layout, factors) for factors in cases(machine, layout))
+    return Speed(
+        context,
+        Estimate(expected.prefill(context), low.prefill(context), high.prefill(context)),
+        Estimate(expected.decode(context), low.decode(context), high.decode(context)),
+    )
+
+
+def hit_rate(layout: Layout, skew: float) -> float:
+    """The share of a token's routed experts that memory already holds."""
+    share = layout.resident
+    return share + skew * (max(share, _curve(share)) - share)
+
+
+def _curve(share: float) -> float:
+    for (left, low), (right, high) in itertools.pairwise(HIT_CURVE):
+        if share <= right:
+            return low + (high - low) * (share - left) / (right - left)
+    return 1.0
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One set of factors applied to one layout."""
+
+    model: ModelShape
+    machine: Machine
+    layout: Layout
+    factors: Factors
+
+    def decode(self, context: int) -> float:
+        """Tokens a second of one answer."""
+        model, layout = self.model, self.layout
+        beside = (layout.ram.experts + layout.disk) * model.used
+        on_gpu = layout.gpu.dense_read + layout.gpu.experts * model.used
+        missed = beside * (1 - hit_rate(layout, self.factors.skew))
+        seconds = (layout.ram.dense_read + beside) / self._memory + missed / self._disk + on_gpu / self._gpu
+        return 1 / (seconds + self._attention(context, self.factors.attend_one) + len(model.layers) * self.factors.layer_seconds)
+
+    def prefill(self, prompt: int) -> float:
+        """Tokens a second of reading a prompt of this length."""
+        model, layout = self.model, self.layout
+        batch = min(layout.placement.batch, prompt)
+        touched = (layout.ram.experts + layout.disk) * (1 - (1 - model.used) ** batch)
+        offloaded = bool(layout.placement.gpu_layers) and batch >= OFFLOAD_BATCH
+        on_cpu, on_gpu = self._weights(offloaded=offloaded)
+        read = layout.ram.dense_read + (0.0 if offloaded else touched)
+        seconds = max(2 * batch * on_cpu / self._matrix, read / self._memory)
+        seconds += 2 * batch * on_gpu / self._gpu_operations + touched * (1 - layout.resident) / self._disk
+        seconds += touched / (PCIE_RATE * self.factors.guess) if offloaded else 0.0
+        seconds += len(model.layers) * self.factors.layer_seconds
+        return batch / (seconds + batch * self._attention(prompt / 2, self.factors.attend))
+
+    def _weights(self, *, offloaded: bool) -> tuple[float, float]:
+        """Weights that a prompt's token is multiplied with on the CPU and on GPUs; `offloaded` experts are computed where their layer is."""
+        model, layout = self.model, self.layout
+        dense, routed = sum(layer.always.weights for layer in model.layers), model.routed.weights * model.used
+        there = layout.gpu_share if offloaded else layout.gpu.experts / max(1, model.routed.bytes)
+        on_gpu = dense * layout.gpu_share + routed * there
+        return dense + routed - on_gpu, on_gpu
+
+    def _attention(self, context: float, share_of_product: float) -> float:
+        """Seconds a token looks back over `context` positions."""
+        shape, share = self.model.attention, self.layout.gpu_share
+        operations = 2 * len(self.model.layers) * shape.heads * context * (shape.cell + shape.latent)
+        return operations * (1 - share) / (self._compute * share_of_product) + operations * share / self._gpu_operations
+
+    @property
+    def _memory(self) -> float:
+        assert self.machine.memory_rate is not None
+        return self.machine.memory_rate.value * self.factors.memory * self._cpu_share
+
+    @property
+    def _disk(self) -> float:
+        rate = self.machine.disk.rate
+        return (rate.value if rate is not None else ASSUMED_DISK) * self.factors.disk
+
+    @property
+    def _gpu(self) -> float:
+        """The slowest GPU's rate: layers are computed one after the other."""
+        return min((gpu.rate.value for gpu in self.machine.gpus), default=1.0) * self.factors.gpu
+
+    @property
+    def _gpu_operations(self) -> float:
+        return GPU_OPERATIONS * self.factors.guess
+
+    @property
+    def _compute(self) -> float:
+        assert self.machine.compute is not None
+        return self.machine.compute.value * self._cpu_share
+
+    @property
+    def _cpu_share(self) -> float:
+        return 1 / self.machine.cpus if self.model.bytes < ONE_THREAD else 1.0
+
+    @property
+    def _matrix(self) -> float:
+        return self._compute * self.factors.matrix
