@@ -43,6 +43,11 @@ _PROBE: Final = (
     "-c",
     "import llama_cpp as l; print(l.__version__, l.llama_print_system_info().decode())",
 )
+_FIT: Final = (sys.executable, "-P", "-m", "engine.fit", "kimi-k2.6")
+_FIT_SECONDS: Final = 30
+LITTLE_MEMORY_BYTES: Final = 1 << 30
+"""Below this little is available for any model, and even the tools' own programs may be ended by the kernel."""
+
 _FAST: Final = frozenset({"AVX2", "NEON"})
 
 
@@ -53,6 +58,24 @@ class Check(msgspec.Struct, frozen=True):
     state: State
     found: str
     advice: str = ""
+
+
+class _Fit(msgspec.Struct, frozen=True):
+    """What the planner says of one model."""
+
+    runs: bool
+    found: str
+    advice: str
+
+
+class _FitReport(msgspec.Struct, frozen=True):
+    """The planner's line; bytes, and bytes a second."""
+
+    memory_bytes: int
+    available_bytes: int
+    limit: str
+    memory_rate: float | None
+    models: tuple[_Fit, ...]
 
 
 def doctor(as_json: bool) -> int:
@@ -79,6 +102,7 @@ def all_checks(environ: Mapping[str, str]) -> Iterator[Check]:
     yield keys(catalogue, environ)
     yield boxed(environ)
     yield inference(_PROBE)
+    yield from fit(_FIT)
     yield runtime_folder(environ)
     yield sessions(home)
     yield disk(home)
@@ -165,6 +189,32 @@ def inference(probe: Sequence[str]) -> Check:
     return Check("llama.cpp", "ok", found)
 
 
+def fit(probe: Sequence[str], little: int = LITTLE_MEMORY_BYTES) -> Iterator[Check]:
+    """How much memory is there, and would K2.6 run in it? Asked of the engine's planner, which measures nothing for this."""
+    code, out = _output(probe, _FIT_SECONDS)
+    try:
+        report = msgspec.json.decode(out, type=_FitReport) if code == 0 else None
+    except msgspec.DecodeError:
+        report = None
+    if report is None:
+        reason = out.splitlines()[-1] if out else f"exit code {code}"
+        yield Check("memory", "limited", f"the planner failed: {reason}", "`kimicode models plan kimi-k2.6` may say more.")
+        return
+    yield _memory(report, little)
+    for row in report.models:
+        yield Check("model fit", "ok" if row.runs else "limited", row.found, row.advice)
+
+
+def _memory(report: _FitReport, little: int) -> Check:
+    rate = report.memory_rate
+    speed = "its speed not measured yet" if rate is None else f"read at {rate / 1e9:.3g} GB/s"
+    total, available = report.memory_bytes / 1e9, report.available_bytes / 1e9
+    found = f"{total:.3g} GB ({report.limit}), {available:.3g} GB available, {speed}"
+    if report.available_bytes < little:
+        return Check("memory", "limited", found, "End other programs, or give this container more memory.")
+    return Check("memory", "ok", found)
+
+
 def runtime_folder(environ: Mapping[str, str]) -> Check:
     """Can engines keep their sockets where they should?"""
     try:
@@ -222,10 +272,10 @@ def _existing(folder: Path) -> Path:
     return folder if folder.exists() or folder == folder.parent else _existing(folder.parent)
 
 
-def _output(command: Sequence[str]) -> tuple[int, str]:
+def _output(command: Sequence[str], seconds: float = _PROBE_SECONDS) -> tuple[int, str]:
     """Exit code and stripped output of a command; its complaints where it fails."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return 1, str(error)
     raw = done.stderr or done.stdout if done.returncode else done.stdout

@@ -109,6 +109,35 @@ def test_a_probe_that_can_not_start() -> None:
     assert checks.inference(("/no/such/program",)).state == "limited"
 
 
+FIT = '{{"v":1,"memory_bytes":64000000000,"available_bytes":{available},"limit":"control group","memory_rate":{rate},"models":[{model}]}}'
+K26 = '{"model":"kimi-k2.6","runs":false,"found":"it cannot run here","advice":"More memory."}'
+
+
+def fit_checks(script: str) -> list[checks.Check]:
+    return list(checks.fit(("/bin/sh", "-c", script)))
+
+
+def test_memory_and_model_fit() -> None:
+    memory, model = fit_checks(f"echo '{FIT.format(available=60_000_000_000, rate=2e10, model=K26)}'")
+    assert memory == checks.Check("memory", "ok", "64 GB (control group), 60 GB available, read at 20 GB/s")
+    assert model == checks.Check("model fit", "limited", "it cannot run here", "More memory.")
+
+
+def test_little_memory_and_nothing_measured() -> None:
+    memory, model = fit_checks(f"echo '{FIT.format(available=1000, rate='null', model=K26.replace('false', 'true'))}'")
+    assert memory.state == "limited"
+    assert memory.found.endswith("its speed not measured yet")
+    assert model.state == "ok"
+
+
+@pytest.mark.parametrize("script", ["echo broken >&2; exit 3", "kill -ABRT $$", "echo not JSON", "exit 0", "echo '{}'"])
+def test_a_planner_that_fails_is_said(script: str) -> None:
+    (check,) = fit_checks(script)
+    assert check.state == "limited"
+    assert "the planner failed" in check.found
+    assert check.advice
+
+
 def test_runtime_folder(environ: dict[str, str], tmp_path: Path) -> None:
     assert checks.runtime_folder(environ).state == "ok"
     file = tmp_path / "file"
