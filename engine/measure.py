@@ -33,7 +33,7 @@ SCRATCH: Final = 256 << 20
 """Bytes of the temporary file where there is no model file yet."""
 
 DISK_SECONDS: Final = 1.0
-_TRIES: Final = 3
+_TRIES: Final = 6
 _ARRAY: Final = 128 << 20
 _SIDE: Final = 1024
 _BUFFERED: Final = "through the page cache, its pages dropped first"
@@ -105,19 +105,16 @@ def compute_rate() -> Rate:
     return Rate(2 * _SIDE**3 / best, "measured", f"numpy's product of {_SIDE} × {_SIDE} matrices")
 
 
-def file_rate(path: Path) -> Rate | None:
+def file_rate(path: Path, opener: Callable[[Path, int], int] = os.open) -> Rate | None:
     """Bytes a second of reading `path` in pieces spread over it; None where it is too small to say or can't be read."""
     size = path.stat().st_size
     pieces = size // PIECE
     if pieces < 2 * READERS:
         return None
-    try:
-        for flags, how in ((getattr(os, "O_DIRECT", 0), _DIRECT), (0, _BUFFERED)):
-            if how == _BUFFERED or flags:
-                with contextlib.suppress(OSError):
-                    return _read(path, flags, pieces, how)
-    except MemoryError:
-        return None
+    ways = [(os.O_DIRECT, _DIRECT)] if hasattr(os, "O_DIRECT") else []
+    for flags, how in [*ways, (0, _BUFFERED)]:
+        with contextlib.suppress(OSError):
+            return _read(opener(path, os.O_RDONLY | os.O_CLOEXEC | flags), pieces, how)
     return None
 
 
@@ -137,11 +134,10 @@ def folder_rate(folder: Path, free: int) -> Rate | None:
         return None
 
 
-def _read(path: Path, flags: int, pieces: int, how: str) -> Rate:
-    """Read pieces in a scattered order until the time is over or all were read."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+def _read(descriptor: int, pieces: int, how: str) -> Rate:
+    """Read pieces in a scattered order until the time is over or all were read; closes `descriptor`."""
     try:
-        if not flags and hasattr(os, "posix_fadvise"):
+        if how == _BUFFERED and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         order = iter(np.random.default_rng(0).permutation(pieces).tolist())
         start = time.perf_counter()

@@ -71,8 +71,7 @@ def longest_context(model: ModelShape, machine: Machine, kind: KvType) -> int:
 
     def fits(context: int) -> bool:
         layout = arrange(model, machine, context, kind, BATCHES[0])
-        as_good = layout.placement.gpu_layers >= base.placement.gpu_layers and (layout.disk == 0 or base.disk > 0)
-        return layout.missing == 0 and as_good
+        return layout.missing == 0 and _as_good(layout, base)
 
     if not fits(short):
         return 0
@@ -93,15 +92,20 @@ def _chosen(model: ModelShape, machine: Machine, wishes: Wishes, longest: Mappin
 
 def _with_best_batch(model: ModelShape, machine: Machine, context: int, kind: KvType) -> Layout:
     """The layout with the smallest batch that reads prompts nearly as fast as the best; large ones pay where experts come from afar."""
-    layouts = [
-        arrange(model, machine, context, kind, batch)
-        for batch in BATCHES
-        if batch == BATCHES[0] or (batch <= context and workspace_bytes(model, batch) * _WORKSPACE_SHARE <= machine.memory.available)
-    ]
+    first = arrange(model, machine, context, kind, BATCHES[0])
     if not _measured(machine):
-        return layouts[0]
+        return first
+    affordable = [batch for batch in BATCHES[1:] if workspace_bytes(model, batch) * _WORKSPACE_SHARE <= machine.memory.available]
+    larger = [arrange(model, machine, context, kind, batch) for batch in affordable if batch <= context]
+    layouts = [first, *(layout for layout in larger if _as_good(layout, first))]
     speeds = [speed(model, machine, layout, context).prefill.expected for layout in layouts]
     return next(layout for layout, value in zip(layouts, speeds, strict=True) if value >= _ENOUGH * max(speeds))
+
+
+def _as_good(layout: Layout, base: Layout) -> bool:
+    """Whether nothing went from a GPU to memory, from memory to disk, or from disk to nowhere."""
+    fits = (layout.disk == 0 or base.disk > 0) and (layout.missing == 0 or base.missing > 0)
+    return fits and layout.placement.gpu_layers >= base.placement.gpu_layers
 
 
 def _measured(machine: Machine) -> bool:

@@ -54,7 +54,7 @@ class Factors:
 
 
 SLOW: Final = Factors(0.40, 0.25, 0.4, matrix=0.35, attend=0.12, attend_one=0.07, skew=0.0, layer_seconds=200e-6, guess=0.5)
-EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=0.90, attend=0.30, attend_one=0.15, skew=0.5, layer_seconds=40e-6, guess=1.0)
+EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=0.90, attend=0.30, attend_one=0.18, skew=0.5, layer_seconds=40e-6, guess=1.0)
 FAST: Final = Factors(0.85, 0.60, 0.8, matrix=1.60, attend=0.60, attend_one=0.40, skew=1.0, layer_seconds=20e-6, guess=2.0)
 """Memory: the best published CPU-only run of K2 used 59 % of its machine's measured rate (EPYC 9965, 192 cores). Disk: llama.cpp reads
 through page faults, at 27 to 50 % of what the drive can in published runs. The rest: `benchmarks/plan_accuracy.py`, on two cores.
@@ -154,7 +154,7 @@ class _Case:
         return batch / (seconds + batch * self._attention(prompt / 2, self.factors.attend))
 
     def _weights(self, *, offloaded: bool) -> tuple[float, float]:
-        """Weights that a prompt's token is multiplied with on the CPU and on GPUs; `offloaded` experts are computed where their layer is."""
+        """Weights that a prompt's token is multiplied with on the CPU and on GPUs; `offloaded` experts go where their layer is."""
         model, layout = self.model, self.layout
         dense, routed = sum(layer.always.weights for layer in model.layers), model.routed.weights * model.used
         there = layout.gpu_share if offloaded else layout.gpu.experts / max(1, model.routed.bytes)

@@ -98,7 +98,10 @@ def test_its_errors_are_the_engine_s() -> None:
 
 def test_llama_cpp_says_which_tensors_it_placed(model_file: Path) -> None:
     # In a process of its own: the log belongs to whoever set it first.
-    code = f"from pathlib import Path; from tests.engine.test_placement import *; logits(Path({str(model_file)!r}), placed([(EXPERT_TENSORS, 'CPU')]))"
+    code = (
+        "from pathlib import Path; from tests.engine.test_placement import *;"
+        f"logits(Path({str(model_file)!r}), placed([(EXPERT_TENSORS, 'CPU')]))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     placed_there = re.findall(r"tensor (\S+) .*buffer type overridden to CPU", done.stderr)
     assert sorted(placed_there) == [f"blk.{layer}.ffn_{name}_exps.weight" for layer in (1, 2) for name in ("down", "gate", "up")]
