@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from typing import Final
 
 from engine.convert import checksums, config, layout, sources, text, vision, vocabulary
 from engine.convert.config import Metadata, Value
+from engine.convert.disk import StoppedError, free_bytes
 from engine.convert.encode import Kind
 from engine.convert.journal import Journal
 from engine.convert.layout import Part, Tensor
 from engine.convert.safetensors import INDEX, Checkpoint
 from engine.convert.sources import Spec
-from engine.convert.write import PARTIAL, StoppedError, Writer, missing_bytes
+from engine.convert.write import PARTIAL, Writer, missing_bytes
 from engine.errors import ModelFileError
 
 FORMAT: Final = 1
@@ -45,11 +45,6 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-
-
-def free_bytes(folder: Path) -> int:
-    """How many bytes the disk under `folder` has room for."""
-    return shutil.disk_usage(folder).free
 
 
 @dataclass(frozen=True)
@@ -155,11 +150,13 @@ class _Job:
         return Result(tuple(part.path for part in parts), tuple(_notes(tensors, specs)))
 
     def _kinds(self, checkpoint: Checkpoint, specs: Sequence[Spec], journal: Journal, pool: ThreadPoolExecutor) -> Mapping[str, Kind]:
-        if journal.kinds is None:
+        origin = checkpoint.origin(checkpoint.files)
+        kinds = journal.kinds(origin)
+        if kinds is None:
             counter = _Counter("checking scales", sources.scale_bytes(specs), self._report)
-            journal.settle(sources.examine(checkpoint, specs, pool, counter.add))
-        assert journal.kinds is not None
-        return journal.kinds
+            kinds = sources.examine(checkpoint, specs, pool, counter.add)
+            journal.settle(kinds, origin)
+        return kinds
 
     def _check_target(self) -> None:
         if not self._target.name.endswith(".gguf") or not self._target.parent.is_dir():
@@ -168,7 +165,7 @@ class _Job:
     def _check_existing(self, parts: Sequence[Part], journal: Journal) -> None:
         """Refuse to overwrite a model; but what this very job has finished under its final names is no other model."""
         for number, part in enumerate(parts):
-            if part.path.exists() and journal.sealed(number) is None:
+            if part.path.exists() and journal.sealed(number, part.origins) is None:
                 if not journal.resumed:
                     journal.remove()
                 raise ModelFileError(f"{part.path} exists already: remove it, or choose another name")
@@ -190,10 +187,9 @@ class _Job:
                 path.unlink()
 
     def _fingerprint(self, checkpoint: Checkpoint | None) -> str:
-        """What makes this job itself: format, options, the small files' contents, the large files' names, sizes and times."""
+        """What makes this job itself: format, options, the small files' contents, the large files' names."""
         small = {name: (self._source / name).read_bytes().hex() for name in _SMALL_FILES if (self._source / name).is_file()}
-        states = [(file.name, file.stat()) for file in (checkpoint.files if checkpoint else ())]
-        large = [(name, state.st_size, state.st_mtime_ns) for name, state in states]
+        large = [file.name for file in (checkpoint.files if checkpoint else ())]
         what = [FORMAT, int(self._options.outtype), self._options.split, small, large]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 

@@ -26,12 +26,16 @@ _FORMATS: Final = {"split.no": (2, "<H"), "split.count": (2, "<H"), "split.tenso
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor to write: `shape` as numpy has it (rows last), `pieces` makes its bytes, in order."""
+    """A tensor to write: `shape` as numpy has it (rows last), `pieces` makes its bytes, in order.
+
+    `origin` identifies the state of the files that it is made from.
+    """
 
     name: str
     shape: tuple[int, ...]
     kind: Kind
     pieces: Callable[[], Iterator[Piece]]
+    origin: str
 
     @property
     def size(self) -> int:
@@ -49,6 +53,11 @@ class Part:
     path: Path
     header: bytes
     tensors: tuple[Tensor, ...]
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of its tensors."""
+        return tuple(tensor.origin for tensor in self.tensors)
 
     @property
     def size(self) -> int:

@@ -5,11 +5,12 @@ plain reads into small arrays; a mapped file would count as this process's memor
 is for (`engine.convert.text` and `engine.convert.vision` do), or convert values (`engine.convert.encode` does).
 """
 
+import hashlib
 import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ Raw: TypeAlias = NDArray[np.generic]
 
 INDEX: Final = "model.safetensors.index.json"
 
+_ORIGIN_DIGITS: Final = 16
 _MAX_HEADER: Final = 256 * 1024 * 1024
 _AGAIN: Final = "download it again"
 _STORED: Final[Mapping[str, str]] = {
@@ -80,6 +82,7 @@ class Checkpoint:
         for name, file_name in promised.items():
             if (found := self.entries.get(canonical(name))) is None or found.file.name != file_name:
                 raise ModelFileError(f"{folder / file_name}: tensor {name} is missing, but {INDEX} promises it: {_AGAIN}")
+        self._states = {file: _state(file) for file in self.files}
         self._descriptors = {file: os.open(file, os.O_RDONLY | os.O_CLOEXEC) for file in self.files}
 
     def __enter__(self) -> "Checkpoint":
@@ -93,6 +96,11 @@ class Checkpoint:
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()
+
+    def origin(self, files: Iterable[Path]) -> str:
+        """A digest of the names, sizes and times of `files`: another one means that they may have changed."""
+        states = sorted(self._states[file] for file in files)
+        return hashlib.sha256("\n".join(states).encode()).hexdigest()[:_ORIGIN_DIGITS]
 
     def read(self, entry: Entry, first: int = 0, count: int | None = None) -> Raw:
         """`count` elements from the `first` on (default: all), flat. Raises `ModelFileError` where the file ends or fails."""
@@ -109,6 +117,11 @@ class Checkpoint:
         except OSError as error:
             raise ModelFileError(f"{entry} can't be read: {(error.strerror or str(error)).lower()}") from None
         return values
+
+
+def _state(file: Path) -> str:
+    state = file.stat()
+    return f"{file.name} {state.st_size} {state.st_mtime_ns}"
 
 
 def _files(folder: Path, promised: Mapping[str, str]) -> tuple[Path, ...]:

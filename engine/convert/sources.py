@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -57,9 +58,10 @@ class Int4:
 
 @dataclass(frozen=True)
 class Float:
-    """Stored floats, already in the output's order. `pieces` makes them in the type that `kind` says."""
+    """Floats of `entries`. `pieces` makes them in the output's order and in the type that `kind` says."""
 
     kind: Kind
+    entries: tuple[Entry, ...]
     pieces: Callable[[Kind], Iterator[Piece]]
 
 
@@ -70,6 +72,15 @@ class Spec:
     name: str
     shape: tuple[int, ...]
     source: Int4 | Float
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The files of the checkpoint that it is made from."""
+        match self.source:
+            case Int4(matrices):
+                return frozenset(entry.file for matrix in matrices for entry in (matrix.packed, matrix.scale, matrix.shape))
+            case Float(_, entries):
+                return frozenset(entry.file for entry in entries)
 
 
 Count: TypeAlias = Callable[[int], None]
@@ -133,12 +144,13 @@ def ahead(pool: Executor, tasks: Iterable[Piece], workers: int) -> Iterator[Byte
 
 
 def _tensor(checkpoint: Checkpoint, spec: Spec, source: Int4 | Float, kinds: Mapping[str, Kind]) -> Tensor:
+    origin = checkpoint.origin(spec.files)
     match source:
         case Int4():
             kind = kinds[spec.name]
-            return Tensor(spec.name, spec.shape, kind, lambda: _int4_pieces(checkpoint, source.matrices, kind))
+            return Tensor(spec.name, spec.shape, kind, lambda: _int4_pieces(checkpoint, source.matrices, kind), origin)
         case Float():
-            return Tensor(spec.name, spec.shape, source.kind, lambda: source.pieces(source.kind))
+            return Tensor(spec.name, spec.shape, source.kind, lambda: source.pieces(source.kind), origin)
 
 
 def _int4_pieces(checkpoint: Checkpoint, matrices: Iterable[Packed], kind: Kind) -> Iterator[Piece]:

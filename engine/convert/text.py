@@ -88,7 +88,7 @@ class _Plan:
 
         for name, shape, change in (("attn_k_b", (heads, rank, nope), keys), ("attn_v_b", (heads, value, rank), values)):
             pieces = partial(whole, self._checkpoint, entry, change=change)
-            yield Spec(f"{out}{name}.weight", shape, Float(float_kind(self._wanted, shape), pieces))
+            yield Spec(f"{out}{name}.weight", shape, Float(float_kind(self._wanted, shape), (entry,), pieces))
 
     def _dense(self, out: str, source: str) -> Iterator[Spec]:
         yield from self._feed_forward(out, source, "", self._config.intermediate_size)
@@ -122,7 +122,8 @@ class _Plan:
             parts = [(entry, expert * 2 * rows + (rows if which == "up" else 0), rows) for expert in experts]
         else:
             parts = [(self._take(f"{source}{expert}.{which}_proj.weight", rows, columns), 0, rows) for expert in experts]
-        return Spec(name, shape, Float(float_kind(self._wanted, shape), partial(self._pieces, parts)))
+        entries = tuple(entry for entry, _, _ in parts)
+        return Spec(name, shape, Float(float_kind(self._wanted, shape), entries, partial(self._pieces, parts)))
 
     def _pieces(self, parts: list[tuple[Entry, int, int]], kind: Kind) -> Iterator[Piece]:
         for entry, first, rows in parts:
@@ -132,11 +133,14 @@ class _Plan:
         if f"{source}.weight_packed" in self._checkpoint.entries:
             return Spec(name, (rows, columns), Int4((self._packed(source, rows, columns),)))
         entry = self._take(f"{source}.weight", rows, columns)
-        return Spec(name, (rows, columns), Float(float_kind(self._wanted, entry.shape), partial(rows_of, self._checkpoint, entry)))
+        return Spec(
+            name, (rows, columns), Float(float_kind(self._wanted, entry.shape), (entry,), partial(rows_of, self._checkpoint, entry))
+        )
 
     def _vector(self, name: str, source: str, *shape: int) -> Spec:
         """What llama.cpp wants in float32: norms, biases and the router."""
-        return Spec(name, shape, Float(Kind.F32, partial(rows_of, self._checkpoint, self._take(source, *shape))))
+        entry = self._take(source, *shape)
+        return Spec(name, shape, Float(Kind.F32, (entry,), partial(rows_of, self._checkpoint, entry)))
 
     def _packed(self, source: str, rows: int, columns: int) -> Packed:
         packed, scale, shape = (self._find(f"{source}.weight_{part}") for part in ("packed", "scale", "shape"))

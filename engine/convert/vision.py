@@ -160,10 +160,10 @@ class _Plan:
             entry = self._take(f"{source}.{suffix}", *size)
             kind = float_kind(self._wanted, size)
             pieces = partial(whole, self._checkpoint, entry, change=change) if change else partial(rows_of, self._checkpoint, entry)
-            yield Spec(f"{out}.{suffix}", size, Float(kind, pieces))
+            yield Spec(f"{out}.{suffix}", size, Float(kind, (entry,), pieces))
 
     def _exact(self, out: str, entry: Entry) -> Spec:
-        return Spec(out, entry.shape, Float(Kind.F32, partial(rows_of, self._checkpoint, entry)))
+        return Spec(out, entry.shape, Float(Kind.F32, (entry,), partial(rows_of, self._checkpoint, entry)))
 
     def _take(self, name: str, *shape: int) -> Entry:
         entry = self._entries.get(name)

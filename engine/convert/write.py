@@ -5,33 +5,24 @@ what is there is read back against those checksums, which gives the SHA-256 of t
 Names become final when everything is complete, the first part last. What this module does not do: decide what to write.
 """
 
-import errno
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from engine.convert import checksums
-from engine.convert.journal import Journal, sync_folder
+from engine.convert.disk import reported, size, sync_folder
+from engine.convert.journal import Journal
 from engine.convert.layout import Part, Tensor, padded
 from engine.convert.sources import Count, ahead
-from engine.errors import EngineError
 
 PARTIAL: Final = ".partial"
 """What an unfinished part's name ends with."""
 
 _READ_BYTES: Final = 8 * 1024 * 1024
-_ONWARD: Final = "run the same command again to continue"
-
-
-class StoppedError(EngineError):
-    """The conversion can't go on now, usually because the disk is full; what is done stays and the next run goes on."""
-
-    exit_code = 75
 
 
 def partial(part: Part) -> Path:
@@ -41,7 +32,7 @@ def partial(part: Part) -> Path:
 
 def missing_bytes(parts: Iterable[Part]) -> int:
     """How many bytes the disk must still take."""
-    return sum(max(0, part.size - max(0, _size(part.path), _size(partial(part)))) for part in parts)
+    return sum(max(0, part.size - max(0, size(part.path), size(partial(part)))) for part in parts)
 
 
 class Writer:
@@ -56,7 +47,7 @@ class Writer:
     def write(self, target: Path, parts: Sequence[Part]) -> None:
         """Complete all `parts`, give them their names, and write `target`'s checksum file. Raises `StoppedError` if the disk fails."""
         digests = [self._part(number, part) for number, part in enumerate(parts)]
-        with _reported(target):
+        with reported(target):
             for part in reversed(parts[1:]):
                 _publish(part)
             checksums.write(target, {part.path: digest for part, digest in zip(parts, digests, strict=True)})
@@ -66,30 +57,30 @@ class Writer:
 
     def _part(self, number: int, part: Part) -> str:
         """Complete one part under its partial name; its SHA-256."""
-        digest = self._journal.sealed(number)
-        if digest is not None and part.size in (_size(part.path), _size(partial(part))):
+        digest = self._journal.sealed(number, part.origins)
+        if digest is not None and part.size in (size(part.path), size(partial(part))):
             self._count(part.size)
             return digest
         path = partial(part)
-        with _reported(path), path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
+        with reported(path), path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
             output = _Output(file.fileno(), self._count)
             if not output.keep_header(part.header):
                 output.write(part.header)
-            kept = output.keep_tensors(part, lambda tensor: self._journal.checksum(number, tensor))
+            kept = output.keep_tensors(part, lambda tensor: self._journal.checksum(number, tensor, part.tensors[tensor].origin))
             for index, tensor in enumerate(part.tensors[kept:], kept):
-                self._journal.finish(number, index, self._tensor(output, tensor))
+                self._journal.finish(number, index, self._tensor(output, tensor), tensor.origin)
             output.sync()
         self._journal.seal(number, output.digest())
         return output.digest()
 
     def _tensor(self, output: "_Output", tensor: Tensor) -> int:
         """Write one tensor and its padding, durably; their CRC-32."""
-        output.checksum = size = 0
+        output.checksum = made = 0
         for piece in ahead(self._pool, tensor.pieces(), self._workers):
             output.write(piece.data)
-            size += len(piece)
-        assert size == tensor.size, f"{tensor.name}: {size} bytes made, {tensor.size} laid out"
-        output.write(bytes(padded(size) - size))
+            made += len(piece)
+        assert made == tensor.size, f"{tensor.name}: {made} bytes made, {tensor.size} laid out"
+        output.write(bytes(padded(made) - made))
         output.sync()
         return output.checksum
 
@@ -163,22 +154,3 @@ class _Output:
 def _publish(part: Part) -> None:
     if partial(part).exists():
         partial(part).replace(part.path)
-
-
-def _size(path: Path) -> int:
-    """Bytes of the file, or -1 where there is none."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return -1
-
-
-@contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    """The disk's errors as ours. What reading the checkpoint raises is a `ModelFileError` already."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        what = "the disk is full or the file may not grow: free space" if full else f"{error.strerror or error}: see to the disk"
-        raise StoppedError(f"{path}: {what}, and {_ONWARD}") from None

@@ -7,10 +7,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import typer
+
+from engine.convert import command
 from engine.convert.conversion import Options, Progress, convert
-from engine.convert.write import StoppedError
+from engine.convert.disk import StoppedError
+
+T = TypeVar("T")
 
 _NAMES: Final = ("os.rename", "os.remove", "os.truncate", "open")
 """What Python announces to audit hooks when it changes the names or lengths of files."""
@@ -31,15 +36,20 @@ def full_disk(source: Path, target: Path, options: Options, limit: int) -> int:
     return _run(_starve, source, target, options, limit)
 
 
+def interrupted(source: Path, target: Path, errors: Path) -> int:
+    """Run the command and press Ctrl-C when it gives the first file its final name; its exit status, its words in `errors`."""
+    return _run(_interrupt, source, target, errors, 0)
+
+
 def memory(source: Path, target: Path, options: Options) -> int:
     """Convert, and return the process's largest resident size in mebibytes."""
     with multiprocessing.get_context("forkserver").Pool(1) as pool:
         return pool.apply(_measure, (source, target, options))
 
 
-def _run(work: Callable[[Path, Path, Options, int], None], source: Path, target: Path, options: Options, limit: int) -> int:
+def _run(work: Callable[[Path, Path, T, int], None], source: Path, target: Path, options: T, limit: int) -> int:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["engine.convert.conversion"])
+    context.set_forkserver_preload(["engine.convert.command"])
     process = context.Process(target=work, args=(source, target, options, limit))
     process.start()
     process.join()
@@ -84,6 +94,19 @@ def _starve(source: Path, target: Path, options: Options, limit: int) -> None:
     except StoppedError as error:
         said = "the disk is full or the file may not grow: free space, and run the same command again to continue" in str(error)
         sys.exit(error.exit_code if said else 1)
+
+
+def _interrupt(source: Path, target: Path, errors: Path, _limit: int) -> None:
+    def hook(event: str, _arguments: tuple[object, ...]) -> None:
+        if event == "os.rename":
+            raise KeyboardInterrupt
+
+    sys.addaudithook(hook)
+    with errors.open("w") as sys.stderr:
+        try:
+            command.convert(source, target)
+        except typer.Exit as end:
+            sys.exit(end.exit_code)
 
 
 def _measure(source: Path, target: Path, options: Options) -> int:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from engine.convert.command import LINE_SECONDS, Line, convert, describe
 from engine.convert.conversion import Progress
 from engine.gguf import inspect
-from tests.engine.convert import checkpoints
+from tests.engine.convert import checkpoints, crash
 
 
 @pytest.fixture
@@ -52,6 +52,13 @@ def test_verify_alone_finds_damage(app: typer.Typer, source: Path, tmp_path: Pat
     damaged = CliRunner().invoke(app, arguments)
     assert damaged.exit_code == 2
     assert "k2.gguf is damaged" in damaged.stderr
+
+
+def test_ctrl_c_exits_130_and_the_next_run_goes_on(app: typer.Typer, source: Path, tmp_path: Path) -> None:
+    assert crash.interrupted(source, tmp_path / "k2.gguf", tmp_path / "errors") == 130
+    assert (tmp_path / "errors").read_text() == "interrupted; what is done is kept: run the same command again to continue\n"
+    assert not (tmp_path / "k2.gguf").exists()
+    assert CliRunner().invoke(app, [str(source), str(tmp_path / "k2.gguf")]).exit_code == 0
 
 
 @pytest.mark.parametrize(

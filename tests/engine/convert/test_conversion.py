@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from engine.convert import checksums
 from engine.convert.conversion import Options, Progress, Result, convert, verify
+from engine.convert.disk import StoppedError
 from engine.convert.encode import Kind
 from engine.convert.journal import Journal
-from engine.convert.write import StoppedError
 from engine.errors import EngineError, ModelFileError
 from engine.gguf import inspect
 from tests.engine.convert import checkpoints, runner

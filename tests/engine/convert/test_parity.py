@@ -1,6 +1,7 @@
 """A converted model says what transformers' model says: logits below and above YaRN's original context, and image embeddings."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from transformers.models.kimi_k25 import Kimi_K25ForConditionalGeneration
 from transformers.utils import logging
 
 from engine.convert.conversion import Options, Progress, convert, convert_vision
 from engine.convert.encode import Kind
+from engine.errors import ModelFileError
 from tests.engine.convert import eyes, references, runner
 from tests.engine.convert.checkpoints import VOCABULARY
 from tests.engine.convert.references import ORIGINAL_CONTEXT
@@ -91,6 +94,34 @@ def test_image_embeddings_are_those_of_transformers(seeing: Seeing, rows: int, c
     found = eyes.embeddings(seeing.text, seeing.mmproj, image, wanted.shape[1])
     assert found.shape == wanted.shape == (rows * columns // 4, 128)
     assert np.abs(found - wanted).max() <= 1e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("outtype", [Kind.BF16, Kind.F16, Kind.Q8_0])
+def test_narrower_vision_towers_see_nearly_the_same(seeing: Seeing, tmp_path: Path, outtype: Kind) -> None:
+    convert_vision(seeing.text.parent, tmp_path / "mmproj.gguf", Options(outtype=outtype), quiet)
+    image = np.random.default_rng(6).integers(0, 256, (56, 56, 3), dtype=np.uint8)
+    wanted = _wanted(seeing.model, image, 4, 4)
+    found = eyes.embeddings(seeing.text, tmp_path / "mmproj.gguf", image, wanted.shape[1])
+    assert np.abs(found - wanted).max() <= 0.03 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("vision_tower.encoder.blocks.1.wo.bias", None, r"no tensor vision_tower\.encoder\.blocks\.1\.wo\.bias"),
+        ("mm_projector.proj.2.weight", (4, 4), r"proj\.2\.weight has shape \[4, 4\], but by config\.json it is \[128, 256\]"),
+        ("vision_tower.encoder.blocks.0.gate.weight", (4, 4), "has no place in K2's vision tower"),
+    ],
+)
+def test_a_vision_tower_that_is_not_whole(seeing: Seeing, tmp_path: Path, name: str, shape: tuple[int, int] | None, message: str) -> None:
+    shutil.copytree(seeing.text.parent, tmp_path / "bad")
+    tensors = load_file(tmp_path / "bad" / "model.safetensors")
+    tensors.pop(name, None)
+    if shape is not None:
+        tensors[name] = torch.zeros(shape)
+    save_file(tensors, tmp_path / "bad" / "model.safetensors")
+    with pytest.raises(ModelFileError, match=message):
+        convert_vision(tmp_path / "bad", tmp_path / "mmproj.gguf", Options(), quiet)
 
 
 def _wanted(model: Kimi_K25ForConditionalGeneration, image: NDArray[np.uint8], rows: int, columns: int) -> Floats:

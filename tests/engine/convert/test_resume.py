@@ -3,10 +3,12 @@
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.convert import checksums
 from engine.convert.conversion import Options, Progress, convert, verify
+from engine.convert.disk import StoppedError
 from engine.convert.encode import Kind
 from engine.errors import ModelFileError
 from tests.engine.convert import checkpoints, crash
@@ -142,8 +144,50 @@ def test_other_options_do_not_continue_nor_destroy_what_is_there(source: Path, w
     assert verify(target, quiet) == (target,)
 
 
-def test_a_full_disk_is_said_and_the_next_run_goes_on(source: Path, wanted: Files, target: Path) -> None:
-    assert crash.full_disk(source, target, SPLIT, 100_000) == 75
+def test_a_file_downloaded_again_costs_what_came_from_it_and_after(tmp_path: Path, target: Path) -> None:
+    """A damaged file is found after hours; its replacement must be used, and the hours must not be lost."""
+    source = tmp_path / "source"
+    weights = checkpoints.write(source, nested=False).tensors
+    last = {"lm_head.weight": weights.pop("lm_head.weight")}
+    checkpoints.write_safetensors(source / "model.safetensors", weights)
+    damaged = np.full((checkpoints.VOCABULARY, 64), 0x7FC0, np.uint16)
+    checkpoints.write_safetensors(source / "last.safetensors", {"lm_head.weight": ("BF16", damaged)})
+    output = target.parent / "output"
+    output.mkdir()
+    with pytest.raises(ModelFileError, match=r"last\.safetensors: tensor lm_head\.weight holds values that are not finite"):
+        convert(source, output / "k2.gguf", SPLIT, quiet)
+    inodes = {path.name.removesuffix(".partial"): path.stat().st_ino for path in output.glob("*.partial")}
+    checkpoints.write_safetensors(source / "last.safetensors", last)
+    convert(source, output / "k2.gguf", SPLIT, quiet)
+    assert {name: (output / name).stat().st_ino for name in inodes} == inodes
+    (tmp_path / "fresh").mkdir()
+    convert(source, tmp_path / "fresh" / "k2.gguf", SPLIT, quiet)
+    assert contents(output) == contents(tmp_path / "fresh")
+
+
+def test_a_file_that_changed_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "output" / "k2.gguf"
+    target.parent.mkdir()
+    weights = checkpoints.write(source, nested=False).tensors
+    assert crash.after_bytes(source, target, SPLIT, 300_000) == -signal.SIGKILL
+    weights["model.layers.0.input_layernorm.weight"] = ("BF16", np.full(64, 0x3F80, np.uint16))
+    checkpoints.write_safetensors(source / "model.safetensors", weights)
+    convert(source, target, SPLIT, quiet)
+    (tmp_path / "fresh").mkdir()
+    convert(source, tmp_path / "fresh" / "k2.gguf", SPLIT, quiet)
+    assert contents(target.parent) == contents(tmp_path / "fresh")
+
+
+def test_what_ended_before_it_wrote_anything_binds_nobody(source: Path, target: Path) -> None:
+    with pytest.raises(StoppedError):
+        convert(source, target, Options(free=lambda folder: 0), quiet)
+    convert(source, target, Options(outtype=Kind.F32), quiet)
+    assert verify(target, quiet) == (target,)
+
+
+@pytest.mark.parametrize("limit", [10, 100, 5_000, 100_000])
+def test_a_full_disk_is_said_and_the_next_run_goes_on(source: Path, wanted: Files, target: Path, limit: int) -> None:
+    assert crash.full_disk(source, target, SPLIT, limit) == 75
     check_names(target, wanted)
     assert resumed(source, target) == wanted
 
