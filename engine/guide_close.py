@@ -6,28 +6,36 @@ What this module does not do: find the shortest way of all, or decide when it is
 """
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from llguidance import LLMatcher
 
-from engine.guide_vocabulary import Vocabulary, contains
+from engine.guide_vocabulary import Vocabulary
 
 LONGEST: Final = 4096
 """Steps after which a search gives up."""
 
 _OUTSIDE: Final = b'}],:0"123456789tfn[{-.eE+ '  # the order in which bytes are tried outside strings
+_PROBES: Final = b'"@.-:/+_#%&,;=?! ~()[]{}<>|$^*aezAEZ0159tT\xc3'  # bytes that tell places in a pattern apart
+_SAMPLES: Final = (
+    *("2000-01-01", "00:00:00Z", "2000-01-01T00:00:00Z", "P1D", "a@a.aa", "a.aa", "1.1.1.1", "::1", "a:a", "/"),
+    "00000000-0000-0000-0000-000000000000",
+)
 _SEEDS: Final = (None, 1, 2)  # without a seed, then at random, for patterns in which the first order of bytes goes round in circles
 
 
 @dataclass(slots=True)
 class JsonText:
-    """Where a text of valid JSON stands: in a string or not, how many brackets are open, how many bytes a number has had so far."""
+    """Where a text of valid JSON stands: in a string or not, how many brackets are open, how many bytes a number has had so far.
+
+    `outside` counts all bytes outside strings.
+    """
 
     in_string: bool = False
     depth: int = 0
     number: int = 0
+    outside: int = 0
     escaped: bool = False
 
     def feed(self, text: bytes) -> None:
@@ -36,7 +44,7 @@ class JsonText:
             if self.in_string:
                 self._in_string(byte)
             else:
-                self._outside(byte)
+                self._out_of_string(byte)
 
     def _in_string(self, byte: int) -> None:
         if self.escaped:
@@ -46,7 +54,8 @@ class JsonText:
         elif byte == ord('"'):
             self.in_string = False
 
-    def _outside(self, byte: int) -> None:
+    def _out_of_string(self, byte: int) -> None:
+        self.outside += 1
         self.number = self.number + 1 if byte in b"0123456789+-.eE" else 0
         if byte == ord('"'):
             self.in_string = True
@@ -71,6 +80,7 @@ class _Search:
         self._vocabulary = vocabulary
         self._random = random.Random(seed) if seed is not None else None
         self._tried: dict[int, int] = {}
+        self._seen: set[bytes] = set()
 
     def run(self) -> list[int] | None:
         """The tokens, or None where the search got stuck or too long."""
@@ -94,15 +104,36 @@ class _Search:
         return tokens if self._matcher.validate_tokens(tokens) == len(tokens) else []
 
     def _choice(self) -> list[int]:
-        order: Iterable[int] = b'"' if self._text.in_string else _OUTSIDE
-        for byte in order:
+        for byte in b'"' if self._text.in_string else _OUTSIDE:
             token = self._vocabulary.byte[byte]
             if self._matcher.validate_tokens([token]):
                 return [token]
-        mask = self._vocabulary.allowed(self._matcher)
-        possible = [byte for byte, token in self._vocabulary.byte.items() if contains(mask, token)]
+        return self._sample() or self._byte()
+
+    def _sample(self) -> list[int]:
+        """The rest of a string of a well-known format, where one fits."""
+        for sample in _SAMPLES if self._text.in_string else ():
+            tokens = self._vocabulary.encode(sample + '"')
+            if self._matcher.validate_tokens(tokens) == len(tokens):
+                return tokens
+        return []
+
+    def _byte(self) -> list[int]:
+        """A byte that leads on: to the end of the string, else to a place that looks new, else the one tried longest ago."""
+        possible = [byte for byte, token in self._vocabulary.byte.items() if self._matcher.validate_tokens([token])]
         if not possible:
             return []
-        byte = self._random.choice(possible) if self._random else min(possible, key=lambda byte: self._tried.get(byte, -1))
-        self._tried[byte] = len(self._tried) if byte not in self._tried else max(self._tried.values()) + 1
+        if self._random:
+            return [self._vocabulary.byte[self._random.choice(possible)]]
+        looks = {byte: self._look(byte) for byte in possible if byte in _PROBES or len(possible) < len(_PROBES)}
+        new = [byte for byte, look in looks.items() if look not in self._seen]
+        byte = min(new or possible, key=lambda byte: (not looks.get(byte, b"").startswith(b'"'), self._tried.get(byte, -1)))
+        self._tried[byte] = max(self._tried.values(), default=0) + 1
+        self._seen.add(looks.get(byte, b""))
         return [self._vocabulary.byte[byte]]
+
+    def _look(self, byte: int) -> bytes:
+        """What a place looks like: which of the probes may follow it. The closing quote is the first."""
+        after = self._matcher.deep_copy()
+        after.consume_token(self._vocabulary.byte[byte])
+        return bytes(probe for probe in _PROBES if after.validate_tokens([self._vocabulary.byte[probe]]))

@@ -31,7 +31,8 @@ class JsonGuide:
         self._tail = tail
         self._slack = grammar.growth + 8  # a token may open a few brackets besides
         self._plan: list[int] | None = None  # from now on, once the room is short
-        self._search_at: int | None = None  # how much room is left when the plan must be looked at again
+        self._needed: int | None = None  # length of the plan when it was last looked for
+        self._moves = 0  # tokens since then that were not all within one string
 
     @property
     def steered(self) -> bool:
@@ -65,7 +66,9 @@ class JsonGuide:
         text = self._vocabulary.text_of(token)
         if not text or not self._matcher.consume_token(token):
             return False
+        before = self._text.outside
         self._text.feed(text)
+        self._moves += self._text.outside > before
         if self._plan is not None:
             self._plan = self._plan[1:] if self._plan[:1] == [token] else self._shortest()
         return True
@@ -74,14 +77,14 @@ class JsonGuide:
         return shortest(self._matcher, self._text, self._vocabulary)
 
     def _is_tight(self, room: int) -> bool:
-        """Whether the next token, freely chosen, could make the text too long to close. Searches only when that may have changed."""
-        if self._search_at is not None and room > self._search_at:
+        """Whether the next token, freely chosen, could make the text too long to close. Searches only where that can't be ruled out."""
+        # The plan grows by at most `slack` a move, and within one string too, however many tokens that has.
+        if self._needed is not None and room > self._needed + self._slack * (self._moves + 2):
             return False
         plan = self._shortest()
+        self._moves = 0
         if plan is None:
-            self._search_at = room // 2  # a search that failed is dear, so not at every token
+            self._needed = room // 2 - 2 * self._slack  # a failed search is dear: none before half of the room is gone
             return False
-        spare = room - len(plan) - self._slack
-        # Each token takes 1 of the room and adds at most `slack` to the plan.
-        self._search_at = room - max(1, spare // (self._slack + 1))
-        return spare <= 0
+        self._needed = len(plan)
+        return room <= len(plan) + self._slack
