@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,99 @@ def test_an_answer_ends_at_max_tokens_or_a_stop_string(small: Tokenizer, tmp_pat
     asyncio.run(run())
 
 
+SCHEMA = {"type": "object", "properties": {"answer": {"enum": ["yes", "no"]}}, "required": ["answer"], "additionalProperties": False}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_forced_call_is_made_whatever_the_model_would_say(small: Tokenizer, tmp_path: Path, stream: bool) -> None:
+    function = {"name": "vote", "parameters": SCHEMA}
+    choices = ("required", {"type": "function", "function": {"name": "vote"}})
+    tools = [TOOL, {"type": "function", "function": function}]
+    body = {"messages": [USER], "tools": tools, "max_tokens": 200, "stream": stream, "chat_template_kwargs": {"thinking": False}}
+
+    async def run() -> None:
+        async with served(hosting(service(small, Script(spell(small, "I will not.")))), tmp_path) as client:
+            for choice in choices:
+                response = await client.post(CHAT, json={**body, "tool_choice": choice})
+                if stream:
+                    calls = [delta["tool_calls"][0] for delta in _deltas(response.text) if "tool_calls" in delta]  # type: ignore[index]
+                    name, call_id = calls[0]["function"]["name"], calls[0]["id"]
+                    arguments = "".join(call["function"]["arguments"] for call in calls)
+                else:
+                    [call] = response.json()["choices"][0]["message"]["tool_calls"]
+                    name, call_id, arguments = call["function"]["name"], call["id"], call["function"]["arguments"]
+                assert call_id == f"functions.{name}:0"
+                assert name in ("read", "vote") if choice == "required" else name == "vote"
+                if name == "vote":
+                    assert json.loads(arguments)["answer"] in ("yes", "no")
+                else:
+                    assert isinstance(json.loads(arguments), dict)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("form", "valid"),
+    [
+        ({"type": "json_object"}, lambda value: isinstance(value, dict)),
+        ({"type": "json_schema", "json_schema": {"name": "vote", "schema": SCHEMA}}, lambda value: value["answer"] in ("yes", "no")),
+        (
+            {"type": "json_schema", "json_schema": {"name": "vote", "schema": SCHEMA, "strict": False}},
+            lambda value: isinstance(value, dict),
+        ),
+    ],
+)
+def test_an_answer_of_a_required_form(small: Tokenizer, tmp_path: Path, form: dict[str, object], valid: Callable[[object], bool]) -> None:
+    body = {"messages": [USER], "response_format": form, "max_tokens": 200}
+
+    async def run() -> None:
+        async with served(hosting(service(small, Script(spell(small, "hm", "</think>", "No JSON.")))), tmp_path) as client:
+            choice = (await client.post(CHAT, json=body)).json()["choices"][0]
+            assert choice["message"]["reasoning_content"] == "hm"
+            assert valid(json.loads(choice["message"]["content"]))
+
+    asyncio.run(run())
+
+
+def test_a_schema_that_can_not_be_followed_is_refused(small: Tokenizer, tmp_path: Path) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "odd", "schema": {"not": {"type": "string"}}}}
+
+    async def run() -> None:
+        async with served(hosting(service(small, Script())), tmp_path) as client:
+            response = await client.post(CHAT, json={"messages": [USER], "response_format": form})
+            assert (response.status_code, response.json()["error"]["param"]) == (400, "response_format")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("last", "thinking", "ending", "message"),
+    [
+        ({"content": "One, two"}, False, "<think></think>One, two", {"content": ", three"}),
+        ({"content": "One, two", "reasoning_content": "Count."}, True, "<think>Count.</think>One, two", {"content": ", three"}),
+        ({"content": "", "reasoning_content": "Count"}, True, "<think>Count", {"content": "", "reasoning_content": ", three"}),
+    ],
+)
+def test_a_partial_message_is_continued_where_it_stops(
+    small: Tokenizer, tmp_path: Path, last: dict[str, str], thinking: bool, ending: str, message: dict[str, str]
+) -> None:
+    script = Script(spell(small, ", three", "<|im_end|>"))
+    messages = [USER, {"role": "assistant", **last, "partial": True}]
+    body = {"messages": messages, "chat_template_kwargs": {"thinking": thinking}}
+
+    async def run() -> None:
+        async with served(hosting(service(small, script)), tmp_path) as client:
+            answer = (await client.post(CHAT, json=body)).json()["choices"][0]
+            assert answer["message"] == {"role": "assistant", **message}
+            prompt = small.decode_bytes(script.prompts[: -len(spell(small, ", three"))]).decode()
+            assert prompt.endswith(f"<|im_assistant|>assistant<|im_middle|>{ending}")
+            for wrong in ({"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{"id": "functions.f:0"}]}):
+                refused = await client.post(CHAT, json={"messages": [USER, {**wrong, "partial": True}]})
+                assert (refused.status_code, refused.json()["error"]["param"]) == (400, "messages[1]")
+
+    asyncio.run(run())
+
+
 def test_errors_have_openai_s_form_and_their_status(small: Tokenizer, tmp_path: Path) -> None:
     long = {"role": "user", "content": "word " * 3000}
     good = json.dumps({"messages": [USER]})
@@ -113,6 +207,9 @@ def test_errors_have_openai_s_form_and_their_status(small: Tokenizer, tmp_path: 
         ("POST", CHAT, "{}", 400, "messages"),
         ("POST", CHAT, json.dumps({"messages": [{"role": "owl"}]}), 400, "messages[0]"),
         ("POST", CHAT, json.dumps({"messages": [long]}), 400, "context length is 2048"),
+        ("GET", "/v1/models/other", "", 404, "Not found the model other"),
+        ("POST", CHAT, '{"messages": [{"role": "user", "content": "\\ud800"}]}', 400, "not JSON"),
+        ("POST", CHAT, '{"messages": ' + "[" * 100_000, 400, ""),
         ("POST", CHAT, good[:-1] + ', "n": 3}', 400, "invalid n: only 1 is allowed"),
         ("POST", CHAT, " " * (MAX_BODY + 1), 413, "longer than"),
     ]
@@ -146,7 +243,8 @@ def test_the_model_says_its_context_and_profile(small: Tokenizer, tmp_path: Path
     async def run() -> None:
         async with served(hosting(service(small, Script())), tmp_path) as client:
             model = (await client.get("/v1/models")).json()["data"][0]
-            assert (model["id"], model["context"], model["profile"]) == ("scripted", 2048, "lean")
+            assert (model["id"], model["context"], model["context_length"], model["profile"]) == ("scripted", 2048, 2048, "lean")
+            assert (await client.get("/v1/models/scripted")).json() == model
 
     asyncio.run(run())
 
