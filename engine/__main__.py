@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     command.add_argument(
         "--cells", type=_positive, metavar="N", help="tokens of all conversations in memory; default: 8 contexts, up to 131072"
     )
-    command.add_argument("--kv-type", choices=[kind.name.lower() for kind in KvType], default="f16", help="how a cell is stored")
+    command.add_argument("--kv-type", choices=[kind.name.lower() for kind in KvType], help="how a cell is stored; default: as planned")
     command.add_argument("--parallel", type=_parallel, default=DEFAULT_PARALLEL, metavar="N", help="answers written at a time")
     command.add_argument("--disk-cache", type=float, default=DEFAULT_DISK_GB, metavar="GB", help="saved cells on disk; 0: none")
     command.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with; default: all CPUs, one for a small model")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         context=given.context,
         cells=given.cells,
         parallel=given.parallel,
-        kv_type=KvType[given.kv_type.upper()],
+        kv_type=KvType[given.kv_type.upper()] if given.kv_type else None,
         threads=given.threads,
         disk=disk_folder(os.environ, given.disk_cache),
         disk_gb=given.disk_cache,

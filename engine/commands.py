@@ -73,7 +73,7 @@ def serve(
     cells: Annotated[
         int | None, typer.Option("--cells", metavar="N", min=1, help="Tokens of all conversations in memory; eight contexts, up to 131072.")
     ] = None,
-    kv_type: Annotated[KvChoice, typer.Option("--kv-type", help="How a cell is stored; q8_0 takes half the memory.")] = KvChoice.f16,
+    kv_type: Annotated[KvChoice | None, typer.Option("--kv-type", help="How a cell is stored; q8_0 takes half of f16's memory.")] = None,
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, max=MAX_PARALLEL, help="Answers written at a time.")
     ] = DEFAULT_PARALLEL,
@@ -101,7 +101,7 @@ def serve(
         context=context,
         cells=cells,
         parallel=parallel,
-        kv_type=KvType[kv_type.value.upper()],
+        kv_type=KvType[kv_type.value.upper()] if kv_type is not None else None,
         threads=threads,
         disk=disk_folder(os.environ, disk_cache),
         disk_gb=disk_cache,

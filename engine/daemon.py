@@ -13,24 +13,28 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import uvicorn
 
 from engine.batch import Batcher
+from engine.devices import Kind, devices, gpu
 from engine.errors import EngineError, ModelFileError
 from engine.gguf import ModelFile, inspect
 from engine.listen import tcp_listener, unix_listener
 from engine.llama import KvType, Llama, Options
+from engine.outlook import Outlook, Wishes, outlook
 from engine.parse import end_ids
 from engine.places import Places, cache_folder
 from engine.pool import Pool
 from engine.server import LOCAL_HOSTS, Host, create_app
 from engine.service import LoadedModel, Service
+from engine.shapes import read
 from engine.store import BlockStore, identity
+from engine.survey import quick, remembered
 from engine.tokenizer import Tokenizer, VocabularyError
 
 DEFAULT_CONTEXT: Final = 131_072
@@ -65,7 +69,8 @@ class ServeOptions:
     """What to serve, where, and how.
 
     `socket` is a Unix socket; else `host` and `port`, with `token` as the password of its clients. `idle_timeout` is seconds, or never.
-    `context` is the most tokens of one conversation, `cells` those of all together; `parallel` answers are written at a time. `disk` is the
+    `context` is the most tokens of one conversation, `cells` those of all together, `kv_type` how they are stored; what is None of these
+    is planned for this machine. `parallel` answers are written at a time. `disk` is the
     folder of saved cells, of at most `disk_gb` GB; None saves none. `strict` takes only what the vendor's own API takes.
     """
 
@@ -78,7 +83,7 @@ class ServeOptions:
     context: int | None = None
     cells: int | None = None
     parallel: int = DEFAULT_PARALLEL
-    kv_type: KvType = KvType.F16
+    kv_type: KvType | None = None
     threads: int | None = None
     disk: Path | None = None
     disk_gb: float = DEFAULT_DISK_GB
@@ -120,31 +125,48 @@ def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | Non
         tokenizer = Tokenizer.from_gguf(file.path)
         for name in REQUIRED_CONTROL:
             tokenizer.control_id(name)
-        model = identity(file.path, version("llama-cpp-python"), options.kv_type.name)
+        loading, context = _llama_options(file, options)
+        model = identity(file.path, version("llama-cpp-python"), loading.kv_type.name)
     except OSError as problem:
         raise ModelFileError(f"{file.path}: {problem.strerror or problem}") from None
     except VocabularyError as problem:
         raise ModelFileError(str(problem) if str(file.path) in str(problem) else f"{file.path}: {problem}") from problem
     store = BlockStore(options.disk, int(options.disk_gb * 1e9), model) if options.disk is not None else None
-    llama = Llama(file.path, _llama_options(file, options), wanted=lambda: stopping is None or not stopping.is_set())
-    context = min(_context(file, options), llama.cells)
+    llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set())
+    context = min(context, llama.cells)
     batcher = Batcher(llama, Pool(llama, store), context=context, ends=end_ids(tokenizer), parallel=options.parallel)
     return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store)
 
 
-def _context(file: ModelFile, options: ServeOptions) -> int:
-    return min(file.context, options.context or DEFAULT_CONTEXT)
-
-
-def _llama_options(file: ModelFile, options: ServeOptions) -> Options:
-    context = _context(file, options)
-    cells = options.cells or max(context, min(CONVERSATIONS * context, DEFAULT_CONTEXT))
-    return Options(
+def _llama_options(file: ModelFile, options: ServeOptions) -> tuple[Options, int]:
+    """How to load the model, and the most tokens of one conversation: what was asked for, and for the rest what the planner says."""
+    planned = _outlook(file, options)
+    placement = planned.layout.placement
+    kind = options.kv_type or KvType[placement.kv_type.upper()]
+    context = min(file.context, options.context or min(DEFAULT_CONTEXT, placement.context))
+    # The planner knows no context longer than the model's: only a shorter one says that memory is scarce.
+    longest = planned.longest.get(placement.kv_type, 0)
+    room = longest if longest < file.context else DEFAULT_CONTEXT
+    cells = options.cells or min(CONVERSATIONS * context, DEFAULT_CONTEXT, room)
+    loading = Options(
         cells=max(cells, context),
+        batch=placement.batch,
         sequences=options.parallel + KEPT_SEQUENCES,
         threads=options.threads,
-        kv_type=options.kv_type,
+        kv_type=kind,
+        placement=placement,
     )
+    return loading, context
+
+
+def _outlook(file: ModelFile, options: ServeOptions) -> Outlook:
+    """What `kimicode models plan` would say, by what is known of this machine without measuring."""
+    machine = quick(file.path, file.path.parent, remembered())
+    gpus = tuple(gpu(device) for device in devices() if device.kind in (Kind.GPU, Kind.IGPU))
+    kind: Literal["f16", "q8_0"] | None = None
+    if options.kv_type is not None:
+        kind = "q8_0" if options.kv_type is KvType.Q8_0 else "f16"
+    return outlook(read(file.path), replace(machine, gpus=gpus), Wishes(options.context, kind))
 
 
 def _listener(options: ServeOptions, file: ModelFile) -> AbstractContextManager[socket.socket]:

@@ -104,11 +104,26 @@ def test_an_idle_engine_ends(tiny: Path, tmp_path: Path) -> None:
     assert not socket.exists()
 
 
-def test_a_port_of_the_system_s_choice_is_printed(tiny: Path) -> None:
+def test_a_port_of_the_system_s_choice_is_printed_and_wants_the_token(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIMICODE_ENGINE_TOKEN", "let me in")
     with engine(tiny, "--port", "0") as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         with httpx.Client(timeout=DEADLINE, trust_env=False) as asking:
+            wait_for(lambda: asking.get(f"{url}/models", headers={"Authorization": "Bearer let me in"}).status_code == 200)
+            for headers in ({}, {"Authorization": "Bearer let me in please"}, {"Authorization": "let me in"}):
+                refused = asking.get(f"{url}/models", headers=headers)
+                assert (refused.status_code, refused.json()["error"]["type"]) == (401, "invalid_authentication_error")
+
+
+def test_a_port_without_a_token_makes_one_and_shows_it(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KIMICODE_ENGINE_TOKEN", raising=False)
+    with engine(tiny, "--port", "0") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        token = process.stderr.readline().split(" token ")[1].split()[0]
+        url = process.stdout.readline().strip()
+        with httpx.Client(timeout=DEADLINE, trust_env=False, headers={"Authorization": f"Bearer {token}"}) as asking:
             wait_for(lambda: asking.get(f"{url}/models").status_code == 200)
 
 
