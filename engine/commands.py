@@ -33,6 +33,7 @@ app = typer.Typer(
 
 _BAD_INPUT = 2
 _NOT_RUNNING = 1
+_SHOWN = ("running", "queued", "answered", "cancelled", "tokens")
 
 BOXED = "kimi-nano"
 """The model that ships with the package, by its name."""
@@ -181,7 +182,7 @@ def _engines(model: Path | None) -> list[control.Running]:
 
 
 def _line(engine: control.Running) -> str:
-    counters = "".join(f"  {name} {value}" for name, value in engine.counters.items() if name != "model")
+    counters = "".join(f"  {name} {engine.counters[name]}" for name in _SHOWN if name in engine.counters)
     return f"{engine.status}  {engine.model}  process {engine.pid}{counters}\n  {engine.places.socket}"
 
 
