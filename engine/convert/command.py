@@ -14,7 +14,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
-from engine.convert import checksums, conversion
+from engine.convert import conversion
 from engine.convert.conversion import Options, Progress, Report, Result
 from engine.convert.encode import Kind
 from engine.errors import EngineError
@@ -62,16 +62,27 @@ def convert(
         raise typer.BadParameter("give OUT.gguf, --mmproj OUT, or both")
     options = Options(outtype=Kind[outtype.name], split=split_max_size)
     work = conversion.convert_vocabulary if vocab_only else conversion.convert
+    kept = None if verify else _kept(target, mmproj)
     with _reported(), _shown(sys.stderr) as report:
-        if mmproj is not None:
+        if mmproj is not None and mmproj != kept:
             _make(mmproj, verify, report, lambda path: conversion.convert_vision(source, path, options, report))
-        if target is not None:
+        if target is not None and target != kept:
             _make(target, verify, report, lambda path: work(source, path, options, report))
+
+
+def _kept(*targets: Path | None) -> Path | None:
+    """Of two files wanted, the one that an earlier run of the command has finished, if only one."""
+    wanted = [target for target in targets if target is not None]
+    finished = [target for target in wanted if conversion.is_finished(target)]
+    if len(finished) != 1 or len(wanted) == 1:
+        return None
+    typer.echo(f"{finished[0]} is finished already and kept", err=True)
+    return finished[0]
 
 
 def _make(target: Path, verify: bool, report: Report, work: Callable[[Path], Result]) -> None:
     """Write `target` and check it, as far as wanted."""
-    if not (verify and checksums.beside(target).exists()):
+    if not (verify and conversion.is_finished(target)):
         result = work(target)
         for note in result.notes:
             typer.echo(note, err=True)

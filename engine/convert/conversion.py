@@ -98,6 +98,11 @@ def convert_vocabulary(source: Path, target: Path, options: Options, report: Rep
     return _Job(source, target, options, report).run(None, (), _text_metadata(source, config.read(source)))
 
 
+def is_finished(target: Path) -> bool:
+    """Whether a conversion to `target` has come to its end."""
+    return checksums.beside(target).exists() and not _journal(target).exists()
+
+
 def verify(target: Path, report: Report) -> tuple[Path, ...]:
     """Check `target`'s files against its checksum file. Raises `ModelFileError` for a damaged one."""
     digests = checksums.read(target)
@@ -132,9 +137,8 @@ class _Job:
     def run(self, checkpoint: Checkpoint | None, specs: Sequence[Spec], metadata: Metadata) -> Result:
         """Write it; `checkpoint` is None where there are no tensors."""
         self._check_target()
-        journal_path = self._target.with_name(self._target.name + ".journal")
         with (
-            Journal(journal_path, self._fingerprint(checkpoint)) as journal,
+            Journal(_journal(self._target), self._fingerprint(checkpoint)) as journal,
             ThreadPoolExecutor(self._workers, thread_name_prefix="convert") as pool,
         ):
             if not journal.resumed:
@@ -192,6 +196,10 @@ class _Job:
         large = [file.name for file in (checkpoint.files if checkpoint else ())]
         what = [FORMAT, int(self._options.outtype), self._options.split, small, large]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def _journal(target: Path) -> Path:
+    return target.with_name(target.name + ".journal")
 
 
 def _text_metadata(source: Path, settings: config.Config) -> dict[str, Value]:

@@ -197,6 +197,28 @@ class Weights:
         self.tensors[f"{self._prefix}{name}"] = (dtype, array)
 
 
+def add_vision(folder: Path, tensors: dict[str, Stored]) -> None:
+    """A vision tower of one block beside the language model that `write` made in `folder`."""
+    path = folder / "config.json"
+    tower = {"vt_hidden_size": 16, "vt_num_hidden_layers": 1, "vt_num_attention_heads": 2, "vt_intermediate_size": 32, "patch_size": 14}
+    tower |= {"init_pos_emb_height": 4, "init_pos_emb_width": 4, "init_pos_emb_time": 4}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"vision_config": tower}))
+    block = "vision_tower.encoder.blocks.0."
+    shapes: dict[str, tuple[int, ...]] = {
+        "vision_tower.patch_embed.proj": (16, 3, 14, 14),
+        f"{block}wqkv": (48, 16),
+        f"{block}wo": (16, 16),
+    }
+    shapes |= {f"{block}norm0": (16,), f"{block}norm1": (16,), f"{block}mlp.fc0": (32, 16), f"{block}mlp.fc1": (16, 32)}
+    shapes |= {"vision_tower.encoder.final_layernorm": (16,), "mm_projector.pre_norm": (16,)}
+    shapes |= {"mm_projector.proj.0": (64, 64), "mm_projector.proj.2": (Sizes().hidden, 64)}
+    for name, shape in shapes.items():
+        tensors[f"{name}.weight"] = ("BF16", np.full(shape, 0x3F80, np.uint16))
+        tensors[f"{name}.bias"] = ("BF16", np.full(shape[:1], 0x3F80, np.uint16))
+    tensors["vision_tower.patch_embed.pos_emb.weight"] = ("BF16", np.full((4, 4, 16), 0x3F80, np.uint16))
+    write_safetensors(folder / "model.safetensors", tensors)
+
+
 def write(folder: Path, *, int4: bool = True, sizes: Sizes | None = None, nested: bool = True, files: int = 1) -> Weights:
     """A whole checkpoint folder: nested and prefixed as K2.6's, or plain."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,24 @@ def test_verify_alone_finds_damage(app: typer.Typer, source: Path, tmp_path: Pat
     assert "k2.gguf is damaged" in damaged.stderr
 
 
+def test_model_and_vision_tower_and_what_is_finished_is_kept(app: typer.Typer, tmp_path: Path) -> None:
+    """The same command must go on also where it ended between its two files."""
+    checkpoints.add_vision(tmp_path / "source", checkpoints.write(tmp_path / "source").tensors)
+    model, vision = tmp_path / "k2.gguf", tmp_path / "vision.gguf"
+    arguments = [str(tmp_path / "source"), str(model), "--mmproj", str(vision)]
+    first = CliRunner().invoke(app, arguments)
+    assert (first.exit_code, first.stdout) == (0, f"{vision}\n{model}\n")
+    twice = CliRunner().invoke(app, arguments)
+    assert (twice.exit_code, "exists already" in twice.stderr) == (2, True)
+    for lost in (model, vision):
+        lost.unlink()
+        lost.with_name(f"{lost.name}.sha256").unlink()
+        again = CliRunner().invoke(app, arguments)
+        assert (again.exit_code, again.stdout) == (0, f"{lost}\n")
+        assert "is finished already and kept" in again.stderr
+    assert CliRunner().invoke(app, [*arguments, "--verify"]).exit_code == 0
+
+
 def test_ctrl_c_exits_130_and_the_next_run_goes_on(app: typer.Typer, source: Path, tmp_path: Path) -> None:
     assert crash.interrupted(source, tmp_path / "k2.gguf", tmp_path / "errors") == 130
     assert (tmp_path / "errors").read_text() == "interrupted; what is done is kept: run the same command again to continue\n"

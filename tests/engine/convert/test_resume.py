@@ -1,5 +1,6 @@
 """A conversion that ends in any way goes on to the same bytes, and never leaves half a model under a final name."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -99,16 +100,21 @@ def test_what_is_written_already_is_not_made_again(source: Path, wanted: Files, 
     assert len(kept) >= 2
 
 
-@pytest.mark.parametrize("place", [0.05, 0.5, 0.99])
+@pytest.mark.parametrize("place", [0.0, 0.1, 0.4, 0.7, 0.85])
 def test_bytes_that_did_not_reach_the_disk_are_written_again(source: Path, wanted: Files, target: Path, place: float) -> None:
-    """After a power cut a file can hold zeros where the journal says that a tensor is."""
+    """After a power cut a file can hold zeros where the journal says that a tensor is, and can be longer than it was written."""
+    whole = Options()
     total = sum(len(data) for name, data in wanted.items() if name.endswith(".gguf"))
-    crash.after_bytes(source, target, SPLIT, int(total * 0.95))
-    last = max(target.parent.glob("*.partial"))
-    with last.open("r+b") as file:
-        file.seek(int(last.stat().st_size * place))
+    assert crash.after_bytes(source, target, whole, int(total * 0.9)) == -signal.SIGKILL
+    with target.with_name("k2.gguf.partial").open("r+b") as file:
+        file.seek(int(total * place))
         file.write(bytes(64))
-    assert resumed(source, target) == wanted
+        file.truncate(total * 2)
+    convert(source, target, whole, quiet)
+    (target.parent / "fresh").mkdir()
+    convert(source, target.parent / "fresh" / "k2.gguf", whole, quiet)
+    assert target.read_bytes() == (target.parent / "fresh" / "k2.gguf").read_bytes()
+    assert verify(target, quiet) == (target,)
 
 
 def test_a_partial_file_that_is_gone_or_cut_is_written_again(source: Path, wanted: Files, target: Path) -> None:
@@ -128,6 +134,17 @@ def test_a_torn_journal_is_read_as_far_as_it_is_whole(source: Path, wanted: File
     journal = target.with_name("k2.gguf.journal")
     data = journal.read_bytes()
     journal.write_bytes(data[: len(data) // 2] + torn if torn else b"")
+    assert resumed(source, target) == wanted
+
+
+def test_after_a_torn_line_the_journal_goes_on_cleanly(source: Path, wanted: Files, target: Path) -> None:
+    total = sum(len(data) for name, data in wanted.items() if name.endswith(".gguf"))
+    crash.after_bytes(source, target, SPLIT, int(total * 0.5))
+    journal = target.with_name("k2.gguf.journal")
+    with journal.open("ab") as file:
+        file.write(b'{"part": 1, "ten')
+    crash.after_bytes(source, target, SPLIT, int(total * 0.9))
+    assert all(isinstance(json.loads(line), dict) for line in journal.read_text().splitlines())
     assert resumed(source, target) == wanted
 
 
