@@ -133,9 +133,9 @@ class _Parts:
 
     def tool(self, schema: JsonSchema) -> Grammar:
         """The grammar of a call's arguments, which are an object whatever else the schema says."""
-        if isinstance(schema, Mapping) and "type" not in schema:
-            schema = {**schema, "type": "object"}
-        return self.grammars.grammar(schema if isinstance(schema, Mapping) else ANY_OBJECT)
+        if schema is True or (isinstance(schema, Mapping) and "type" not in schema):
+            schema = {**({} if schema is True else schema), "type": "object"}
+        return self.grammars.grammar(schema)
 
     def answer(self, schema: JsonSchema) -> Grammar:
         """The grammar of an answer; any JSON in the end."""

@@ -14,7 +14,7 @@ from engine.guide_grammar import Grammar, Grammars
 from engine.guide_vocabulary import Bitmask, Vocabulary
 
 NUMBER_BYTES: Final = 24
-"""A number this long gets no further digit where it may end: 64-bit integers and doubles need fewer."""
+"""A number at least this long gets no further digit where it may end: 64-bit integers and doubles need fewer."""
 
 MAX_NESTING: Final = 64
 """Brackets open at once. Python's and many other readers of JSON fail a little beyond a few hundred."""
