@@ -135,7 +135,7 @@ def _figures(machine: Machine, layout: Layout) -> Iterator[Figure]:
         text = f"{expected.disk:.0%} ({low.disk:.0%} to {high.disk:.0%})"
         yield Figure("share of disk's rate used", text, "published", "llama.cpp reads through page faults")
     reserve = max(RESERVE, int(machine.memory.total * RESERVE_SHARE))
-    yield Figure("memory left to others", size(reserve), "assumed", f"{machine.memory.limit}: {size(machine.memory.total)}")
+    yield Figure("memory left to others", size(reserve), "assumed", f"of {size(machine.memory.total)}, {machine.memory.limit}")
 
 
 def _rate(name: str, rate: Rate) -> Figure:

@@ -4,7 +4,7 @@ Only arguments, exit codes and printing are here. The exit code is 0 also where 
 module does not do: load the model, or tell the engine what to do with it.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
@@ -12,12 +12,11 @@ import typer
 
 from engine import advice, known, plan_text
 from engine.errors import EngineError
-from engine.machine import Machine
+from engine.machine import Machine, Rate
 from engine.outlook import Wishes
-from engine.plan import Plan
 from engine.plan import plan as make_plan
-from engine.shapes import KvType
-from engine.survey import remembered, survey
+from engine.shapes import KvType, ModelShape
+from engine.survey import Survey, remembered, survey
 
 GIB: Final = 1 << 30
 _BAD_INPUT: Final = 2
@@ -29,42 +28,62 @@ def plan(
     again: Annotated[bool, typer.Option("--measure", help="Measure memory, computing and disk again.")] = False,
     context: Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of context.")] = None,
     kv_type: Annotated[str | None, typer.Option("--kv-type", metavar="TYPE", help="The cache's type: f16 or q8_0.")] = None,
+    folder: Annotated[
+        Path, typer.Option("--folder", metavar="DIR", help="Where the file would be kept, if it isn't here yet.", show_default=False)
+    ] = Path("."),
     ram: Annotated[float | None, typer.Option("--ram", metavar="GIB", min=1, help="What if the machine had so much memory?")] = None,
+    ram_rate: Annotated[float | None, typer.Option("--ram-rate", metavar="GB/S", min=0.1, help="What if it were read so fast?")] = None,
+    disk_rate: Annotated[float | None, typer.Option("--disk-rate", metavar="GB/S", min=0.01, help="What if the disk were so fast?")] = None,
     gpu_memory: Annotated[
         float | None, typer.Option("--gpu-memory", metavar="GIB", min=0, help="What if it had one GPU with so much memory? 0: none.")
     ] = None,
 ) -> None:
     """Where a model would live on this machine, how fast it would be, and what to change for more. Nothing is downloaded or loaded."""
     try:
-        answer, complaints = planned(model, Wishes(context, _kv_type(kv_type)), ram=ram, gpu_memory=gpu_memory, again=again)
+        wishes = Wishes(context, _kv_type(kv_type))
+        shape, found = _looked(model, folder, again=again)
+        machine = _what_if(found.machine, WhatIf(ram, ram_rate, disk_rate, gpu_memory))
+        answer = make_plan(shape, machine, wishes, known.siblings(shape))
     except EngineError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(error.exit_code) from None
     except OSError as error:
         typer.echo(f"{error.filename or model}: {error.strerror or error}", err=True)
         raise typer.Exit(_BAD_INPUT) from None
-    for complaint in complaints:
+    for complaint in found.complaints:
         typer.echo(complaint, err=True)
     typer.echo(plan_text.as_json(answer) if as_json else plan_text.text(answer))
 
 
-def planned(model: str, wishes: Wishes, *, ram: float | None, gpu_memory: float | None, again: bool) -> tuple[Plan, tuple[str, ...]]:
-    """The plan, and what could not be found out about the machine. Raises `EngineError`."""
+@dataclass(frozen=True)
+class WhatIf:
+    """Another machine in the user's words: GiB and 10⁹ bytes a second; None leaves what this one has."""
+
+    ram: float | None = None
+    ram_rate: float | None = None
+    disk_rate: float | None = None
+    gpu_memory: float | None = None
+
+
+def _looked(model: str, folder: Path, *, again: bool) -> tuple[ModelShape, Survey]:
+    """The model, and the machine that would run it. Raises `EngineError`."""
     shape = known.find(model)
     # Every part is as good to measure as the first, and the first of a split model may be small.
     largest = max(shape.files, key=lambda file: file.stat().st_size, default=None)
-    found = survey(largest, Path.cwd(), remembered(), again=again)
-    machine = _what_if(found.machine, ram, gpu_memory)
-    return make_plan(shape, machine, wishes, known.siblings(shape)), found.complaints
+    return shape, survey(largest, folder, remembered(), again=again)
 
 
-def _what_if(machine: Machine, ram: float | None, gpu_memory: float | None) -> Machine:
-    """The machine that is asked about; rates stay those of this one."""
-    if ram is not None:
-        machine = advice.with_memory(machine, int(ram * GIB))
-    if gpu_memory == 0:
+def _what_if(machine: Machine, asked: WhatIf) -> Machine:
+    """The machine that is asked about; what isn't asked stays as it is here."""
+    if asked.ram is not None:
+        machine = advice.with_memory(machine, int(asked.ram * GIB))
+    if asked.ram_rate is not None:
+        machine = replace(machine, memory_rate=Rate(asked.ram_rate * 1e9, "told", "--ram-rate"))
+    if asked.disk_rate is not None:
+        machine = replace(machine, disk=replace(machine.disk, rate=Rate(asked.disk_rate * 1e9, "told", "--disk-rate")))
+    if asked.gpu_memory == 0:
         return replace(machine, gpus=())
-    return machine if gpu_memory is None else advice.with_gpu(machine, int(gpu_memory * GIB))
+    return machine if asked.gpu_memory is None else advice.with_gpu(machine, int(asked.gpu_memory * GIB))
 
 
 def _kv_type(given: str | None) -> KvType | None:

@@ -54,8 +54,8 @@ class Factors:
 
 
 SLOW: Final = Factors(0.40, 0.25, 0.4, matrix=0.35, attend=0.12, attend_one=0.07, skew=0.0, layer_seconds=200e-6, guess=0.5)
-EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=0.90, attend=0.30, attend_one=0.18, skew=0.5, layer_seconds=40e-6, guess=1.0)
-FAST: Final = Factors(0.85, 0.60, 0.8, matrix=1.60, attend=0.60, attend_one=0.40, skew=1.0, layer_seconds=20e-6, guess=2.0)
+EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=1.10, attend=0.30, attend_one=0.20, skew=0.5, layer_seconds=40e-6, guess=1.0)
+FAST: Final = Factors(0.85, 0.60, 0.8, matrix=2.00, attend=0.60, attend_one=0.40, skew=1.0, layer_seconds=20e-6, guess=2.0)
 """Memory: the best published CPU-only run of K2 used 59 % of its machine's measured rate (EPYC 9965, 192 cores). Disk: llama.cpp reads
 through page faults, at 27 to 50 % of what the drive can in published runs. The rest: `benchmarks/plan_accuracy.py`, on two cores.
 """

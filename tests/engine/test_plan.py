@@ -302,6 +302,8 @@ def test_the_command(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-de
     assert asked["placement"]["gpu_layers"] == 62
     assert (asked["placement"]["context"], asked["placement"]["kv_type"]) == (20_000, "q8_0")
     assert json.loads(run("kimi-k2.6", "--json", "--ram", "768", "--gpu-memory", "0").stdout)["placement"]["gpu_layers"] == 0
+    rates = json.loads(run("kimi-k2.6", "--json", "--ram-rate", "100", "--disk-rate", "12").stdout)["machine"]
+    assert (rates["memory_rate"]["value"], rates["disk"]["rate"]["value"], rates["disk"]["rate"]["basis"]) == (100e9, 12e9, "told")
     own = tinygguf.write(tmp_path / "own.gguf")
     assert json.loads(run(str(own), "--json").stdout)["model"]["files"] == [str(own)]
 
