@@ -92,8 +92,8 @@ class Grammars:
     def _compiled(self, schema: JsonSchema, whole: Mapping[str, object]) -> Grammar:
         if depth(schema) > MAX_DEPTH:
             return self._last_resort(whole, f"it is nested more than {MAX_DEPTH} levels deep")
-        if schema is False:
-            return self._last_resort(whole, "it allows nothing")
+        if not (schema is True or isinstance(schema, Mapping)):
+            return self._last_resort(whole, "it allows nothing: a schema is an object, or true")
         exact = without_settings({} if schema is True else schema)
         if not (why := self._problem(exact)):
             return self._grammar(exact)
