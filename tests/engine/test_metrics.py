@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from engine.batch import Prefilled
 from engine.metrics import Histogram, Metrics, Outcome, Watch
 from engine.parse import ContentText, ParsedAnswer
 from engine.service import Answered
+from engine.store import StoreState
 from engine.tokenizer import Tokenizer
 from tests.engine.scripted import Script, hosting, served, service, spell
 
@@ -83,6 +85,18 @@ def test_every_line_has_prometheus_form_and_every_name_its_type(small: Tokenizer
             assert numbers["kimicode_engine_context_tokens"] == 2048
 
     asyncio.run(run())
+
+
+def test_the_server_page_names_every_metric(small: Tokenizer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "server.md").read_text()
+    named = set(re.findall(r"`([a-z_]+)(?:\{outcome\})?`", page))
+    loaded = service(small, Script())
+    try:
+        store = {f"disk_{name}": 0.0 for name in asdict(StoreState())}
+        text = Metrics().text({**loaded.metrics(), **store})
+    finally:
+        loaded.close()
+    assert {name.removeprefix("kimicode_engine_") for name in re.findall(r"# TYPE (\S+)", text)} <= named
 
 
 def test_metrics_while_the_model_loads(tmp_path: Path) -> None:
