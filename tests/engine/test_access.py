@@ -30,7 +30,9 @@ def _ask(
     """Ask a server in this process."""
 
     async def run() -> None:
-        found = kind(scripted(tokenizer, Script()).model)
+        plain = scripted(tokenizer, Script())
+        plain.close()
+        found = kind(plain.model)
         app = create_app(hosting(found), local_only=local_only, token=token)
         try:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
