@@ -1,4 +1,4 @@
-"""How fast the engine serves kimi-nano: a known prefix from memory and from disk against a cold one, and eight streams against one.
+"""How fast the engine serves kimi-nano: a known prefix from memory and from disk against a cold one, and eight answers against one.
 
 A real engine process and a real HTTP client, one after the other. Prefixes are compared by the time to the first token of a prompt of
 4,000 tokens; streams by tokens a second, all of them together. The last line is JSON.
@@ -91,7 +91,7 @@ def prefixes(runs: int) -> dict[str, float]:
     return {**found, "memory_to_cold": found["memory_s"] / found["cold_s"], "disk_to_cold": found["disk_s"] / found["cold_s"]}
 
 
-def stream(client: httpx.Client, number: int, results: list[tuple[int, str]]) -> None:
+def stream(client: httpx.Client, number: int, results: list[int]) -> None:
     """One answer: the model goes on quoting a function, for 30 to 100 tokens."""
     thought = f'def function_{number}(a, b):\n    """Return {WORDS[number % len(WORDS)]}'
     body = {
@@ -101,30 +101,20 @@ def stream(client: httpx.Client, number: int, results: list[tuple[int, str]]) ->
         ],
         "max_tokens": ANSWER,
         "temperature": 0,
-        "stream": True,
-        "stream_options": {"include_usage": True},
     }
-    text, tokens = "", 0
-    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data: {"):
-                chunk = json.loads(line[6:])
-                tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
-                for choice in chunk["choices"]:
-                    text += json.dumps(choice["delta"])
-    results.append((tokens, text))
+    results.append(client.post("/v1/chat/completions", json=body).json()["usage"]["completion_tokens"])
 
 
 def rate(client: httpx.Client, numbers: range) -> float:
     """Tokens a second of one stream for each number, all at once."""
-    results: list[tuple[int, str]] = []
+    results: list[int] = []
     threads = [threading.Thread(target=stream, args=(client, number, results)) for number in numbers]
     begun = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(tokens for tokens, _ in results) / (time.perf_counter() - begun)
+    return sum(results) / (time.perf_counter() - begun)
 
 
 def streams(runs: int) -> dict[str, float]:

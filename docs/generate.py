@@ -16,7 +16,7 @@ from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 from engine.commands import app as engine_app
 from kimicode import errors
-from kimicode.cli import app
+from kimicode.cli import app, extend
 
 PAGE: Final = Path(__file__).parent / "cli.md"
 _HEAD: Final = """# The command line
@@ -44,6 +44,7 @@ class Parameter(NamedTuple):
 
 def page() -> str:
     """The whole page."""
+    extend("models")
     return "\n".join([_HEAD, *_group("kimicode", app), *_group("kimicode engine", engine_app), _exit_codes()])
 
 

@@ -34,7 +34,9 @@ _MEMORY: Final = 0.7
 
 
 class Guide(Protocol):
-    """What restricts the tokens of one answer; `engine.guide` has the real one."""
+    """What restricts the tokens of one answer; `engine.guide` has the real one. `steered`: it closed what the model had no room to end."""
+
+    steered: bool
 
     def apply(self, logits: Logits) -> None:
         """Set the scores of tokens that may not come next to minus infinity, in place."""
@@ -93,7 +95,9 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The answer is over: by an end token, or for want of room."""
+    """The answer is over: by an end token, or for want of room. `closed`: its guide closed what there was no room to end."""
+
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +333,7 @@ class Batcher:
             self._end(task)
 
     def _end(self, task: Task) -> None:
-        self._events.append((task, Ended()))
+        self._events.append((task, Ended(task.guide is not None and task.guide.steered)))
         self._leave(task)
 
     def _leave(self, task: Task) -> None:

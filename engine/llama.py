@@ -35,6 +35,9 @@ LOG_LINES: Final = 40
 SMALL_MODEL: Final = 128 * 1024 * 1024
 """Bytes under which a model file is too small for more than one thread."""
 
+SMALL_MODEL_THREADS: Final = 4
+"""How many threads a small model's batches may use."""
+
 SPIN_COUNT: Final = os.environ["GOMP_SPINCOUNT"]
 """How often a thread looks before it sleeps while it waits for another one of the same product.
 
@@ -84,6 +87,15 @@ def default_threads(size: int) -> int:
     that sleep while they wait.
     """
     return 1 if size < SMALL_MODEL else len(os.sched_getaffinity(0))
+
+
+def batch_threads(size: int) -> int:
+    """The same for batches of more than one token, which have work for several threads even with a small model.
+
+    Measured with kimi-nano on 2 CPUs: a prompt of 4,000 tokens takes 4.3 s on one thread and 2.6 s on two.
+    """
+    cpus = len(os.sched_getaffinity(0))
+    return min(cpus, SMALL_MODEL_THREADS) if size < SMALL_MODEL else cpus
 
 
 class _Log:
@@ -225,13 +237,14 @@ class Llama:
 
     def _open(self, path: Path, options: Options) -> int:
         parameters = api.llama_context_default_params()
-        threads = options.threads or default_threads(path.stat().st_size)
+        size = path.stat().st_size
         parameters.n_ctx = options.cells
         parameters.n_batch = parameters.n_ubatch = options.batch
         # One more than asked for: `save` and `restore` need one.
         parameters.n_seq_max = options.sequences + 1
         parameters.kv_unified = True
-        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.n_threads = options.threads or default_threads(size)
+        parameters.n_threads_batch = options.threads or batch_threads(size)
         # K2 has no separate values, but llama.cpp wants both of one type, and attention in one pass where they are quantised.
         parameters.type_k = parameters.type_v = options.kv_type.value
         if options.kv_type is not KvType.F16:

@@ -202,7 +202,7 @@ class _Reading:
         self._tokenizer = tokenizer
         self._said: list[str] = []
         self._reasoning = 0
-        self._ended = False
+        self._ended = self._closed = False
         self.ids: list[int] = []
         self.cached = 0
 
@@ -218,7 +218,7 @@ class _Reading:
     def read(self, steps: Sequence[Step]) -> Iterator[Prefilled | ParseEvent]:
         """What `steps` bring. Raises the error of a failed one."""
         for step in steps:
-            if self.done:
+            if self.done and not isinstance(step, Ended):
                 return
             match step:
                 case Prefilled():
@@ -226,8 +226,8 @@ class _Reading:
                     yield step
                 case Sampled(token):
                     yield from self._feed(token)
-                case Ended():
-                    self._ended = True
+                case Ended(closed):
+                    self._ended, self._closed = True, closed
                 case Failed(error):
                     raise error
 
@@ -244,7 +244,8 @@ class _Reading:
         found: list[AnswerEvent] = [*self._limited(events)]
         if rest := self._stop.flush():
             found += self._text(rest)
-        reason = "stop" if self._stop.stopped else answer.finish_reason
+        # What a guide closed is valid, but not all that the model meant: nobody should take it for whole.
+        reason = "stop" if self._stop.stopped else "length" if self._closed else answer.finish_reason
         usage = Usage(len(self._job.prompt.ids), len(self.ids), self.cached, self._reasoning)
         return [*found, Answered(replace(answer, content="".join(self._said)), reason, usage)]
 

@@ -24,6 +24,9 @@ _PLAIN = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_comp
 _MOUNTED = {"engine": ("engine.commands:app", "The engine: start, stop, status, serve.")}
 """Command groups that are Typer apps of another package, by name: where, and what for. Imported only when they are called."""
 
+_EXTENDED = {"models": "engine.model_commands:add_to"}
+"""Command groups to which another package adds commands: the function that does. Imported only when the group is called."""
+
 app = typer.Typer(name="kimicode", no_args_is_help=False, **_PLAIN)  # type: ignore[arg-type]
 sessions = typer.Typer(help="Past runs.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 models = typer.Typer(help="Models and endpoints.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
@@ -46,6 +49,14 @@ def _mount(given: list[str]) -> None:
             app.add_typer(cast("typer.Typer", _find(place)), name=name)
         else:
             app.command(name, help=text)(lambda: None)
+    if given and given[0] in _EXTENDED:
+        extend(given[0])
+
+
+def extend(name: str) -> None:
+    """Add the commands of another package to the group `name`."""
+    add_to = cast("Callable[[typer.Typer], None]", _find(_EXTENDED[name]))
+    add_to(next(group.typer_instance for group in app.registered_groups if group.name == name and group.typer_instance))
 
 
 def _find(place: str) -> object:

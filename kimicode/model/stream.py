@@ -198,8 +198,8 @@ class Assembly:
         if self._reason is None and not all(slot.arguments and slot.whole() for slot in slots):
             raise TemporaryError(f"{self._target.endpoint}: the stream ended inside a tool call", hint="Try again.")
         if self._reason == "length":
-            # The limit cut the last call somewhere; what is not whole is not a call.
-            slots = [slot for slot in slots if slot.name and slot.arguments and slot.whole()]
+            # The limit cut the last call somewhere, even where its JSON was closed for it; what is not whole is not a call.
+            slots = [slot for slot in slots[:-1] if slot.name and slot.arguments and slot.whole()]
         if not all(slot.name for slot in slots):
             raise TemporaryError(f"{self._target.endpoint}: a tool call came without a name", hint="Try again.")
         return tuple(self._call(slot, position) for position, slot in enumerate(slots))

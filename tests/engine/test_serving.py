@@ -73,7 +73,8 @@ def test_a_forced_call_of_a_random_model_is_valid(noise: Path) -> None:
             "max_tokens": 200,
         }
         (choice,) = ask(noise, body)["choices"]  # type: ignore[misc]
-        assert choice["finish_reason"] == "tool_calls"
+        # What had to be closed for want of room is valid, but said to be cut.
+        assert choice["finish_reason"] in ("tool_calls", "length")
         (call,) = choice["message"]["tool_calls"]
         assert (call["id"], call["function"]["name"]) == ("functions.read:0", "read")
         jsonschema.validate(json.loads(call["function"]["arguments"]), PARAMETERS)
