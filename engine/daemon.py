@@ -20,7 +20,9 @@ from typing import Final, Literal
 
 import uvicorn
 
+from engine.access import LOCAL_HOSTS
 from engine.batch import Batcher
+from engine.connection import DeadlineProtocol
 from engine.devices import Kind, devices, gpu
 from engine.errors import EngineError, ModelFileError
 from engine.gguf import ModelFile, inspect
@@ -30,7 +32,7 @@ from engine.outlook import Outlook, Wishes, outlook
 from engine.parse import end_ids
 from engine.places import Places, cache_folder
 from engine.pool import Pool
-from engine.server import LOCAL_HOSTS, Host, create_app
+from engine.server import Host, create_app
 from engine.service import LoadedModel, Service
 from engine.shapes import read
 from engine.store import BlockStore, identity
@@ -175,6 +177,10 @@ def _listener(options: ServeOptions, file: ModelFile) -> AbstractContextManager[
     return tcp_listener(options.port or 0, options.host)
 
 
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 class _Process:
     def __init__(self, options: ServeOptions, file: ModelFile) -> None:
         self._options = options
@@ -182,10 +188,12 @@ class _Process:
         self._host = Host()
         self._stopping = threading.Event()
         self._llama: Llama | None = None
-        local_only = options.socket is None and options.host in LOCAL_HOSTS
+        local_only = options.socket is None and _in_url(options.host) in LOCAL_HOSTS
         app = create_app(self._host, local_only=local_only, token=options.token, strict=options.strict)
         # One second of grace: an answer may run for an hour, and its client knows what a broken stream is.
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, http=DeadlineProtocol, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
 
     async def run(self, listener: socket.socket) -> None:
@@ -194,7 +202,7 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         if self._options.socket is None:
-            print(f"http://{self._options.host}:{listener.getsockname()[1]}/v1", flush=True)  # noqa: T201
+            print(f"http://{_in_url(self._options.host)}:{listener.getsockname()[1]}/v1", flush=True)  # noqa: T201
         loading = asyncio.create_task(self._load())
         idling = asyncio.create_task(self._end_when_idle())
         try:

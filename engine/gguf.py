@@ -35,7 +35,7 @@ _MAX_DIMENSIONS: Final = 4
 _MAX_ELEMENTS: Final = 2**63 - 1
 
 # Bounds on what a header may make this module do. K2.6's has 7 MB, 60 keys and 1,096 tensors; one tensor an expert would be 70,000.
-_MAX_HEADER_BYTES: Final = 1 << 28
+_MAX_HEADER_BYTES: Final = 1 << 26
 _MAX_KEYS: Final = 1 << 16
 _MAX_TENSORS: Final = 1 << 18
 _AGAIN: Final = "copy or download it again"

@@ -97,7 +97,11 @@ class Grammars:
         exact = without_settings({} if schema is True else schema)
         if not (why := self._problem(exact)):
             return self._grammar(exact)
-        weaker, lost = weakened(exact, lambda part: bool(self._problem(part)))
+        # A name of its own changes nothing unless somebody uses it, and then it does not compile without it; many are no usable names.
+        nameless = {key: value for key, value in exact.items() if key != "$id"}
+        if not self._problem(nameless):
+            return self._grammar(nameless)
+        weaker, lost = weakened(nameless, lambda part: bool(self._problem(part)))
         for options in ({}, {"coerce_one_of": True}):
             if not self._problem(weaker, options):
                 return self._grammar(weaker, options, (*lost, *self._overlapping(weaker, options)), why)

@@ -122,6 +122,9 @@ _MARKERS: Final = {
     "[EOS]": _Marker.END,
     "[EOT]": _Marker.END,
 }
+CALL_MARKERS: Final = ("<|tool_calls_section_begin|>", "<|tool_call_section_begin|>", "<|tool_call_begin|>")
+"""Control tokens with which a call begins."""
+
 _ENDS_ARGUMENTS: Final = {_Marker.SECTION_BEGIN, _Marker.SECTION_END, _Marker.CALL_BEGIN, _Marker.CALL_END, _Marker.END}
 _SPELLED_BEGIN: Final = "<|tool_call_section_begin|>"
 _SPELLED_END: Final = "<|tool_call_section_end|>"

@@ -25,7 +25,6 @@ from starlette.types import Send
 
 from engine import counting
 from engine.access import HEALTH, BearerToken, LocalHosts, read_body
-from engine.access import LOCAL_HOSTS as LOCAL_HOSTS
 from engine.answer import Envelope, JsonObject, deltas
 from engine.batch import Prefilled
 from engine.callids import CallIds

@@ -16,7 +16,7 @@ from engine.batch import Batcher, Ended, Failed, Prefilled, Sampled, Step, Task
 from engine.errors import ContextOverflowError, EngineError, OverloadedError
 from engine.gguf import ModelFile
 from engine.guide import Guides
-from engine.parse import CallArguments, ContentText, ParsedAnswer, ParseEvent, Parser, ReasoningText
+from engine.parse import CALL_MARKERS, CallArguments, ContentText, ParsedAnswer, ParseEvent, Parser, ReasoningText
 from engine.request import ChatRequest
 from engine.sampling import Sampler
 from engine.stops import StopText
@@ -95,6 +95,7 @@ class Service:
         self._worker = Worker(model.batcher, on_failure)
         self._last_used = time.monotonic()
         self._banned = [token for token in range(model.vocabulary) if token not in model.tokenizer]
+        self._calling = [number for name in CALL_MARKERS if (number := model.tokenizer.control.get(name)) is not None]
 
     def close(self) -> None:
         """End the worker thread."""
@@ -174,7 +175,8 @@ class Service:
 
     def _task(self, job: Job) -> Task:
         request = job.request
-        sampler = Sampler(request.sampling, self._banned)
+        # Where there are no tools nothing can be called, whatever the model would like.
+        sampler = Sampler(request.sampling, self._banned if request.tools else [*self._banned, *self._calling])
         guide = None
         if request.guide is not None:
             guide = self.guides.guide(request.guide, thinking=job.prompt.thinking, room=job.max_tokens)
