@@ -43,9 +43,11 @@ _AGAIN: Final = "copy or download it again"
 
 @dataclass(frozen=True)
 class Array:
-    """An array of the header, known by its length only."""
+    """An array of the header: how many values, and for `read_array` their type, as GGUF numbers types, and the place of the first."""
 
     count: int
+    kind: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,30 @@ def read_header(path: Path) -> Header:
             return _read_open(path, file)
     except OSError as error:
         raise ModelFileError(f"{path}: {(error.strerror or str(error)).lower()}; give the path of a .gguf model file") from None
+
+
+def read_array(path: Path, array: Array) -> list[str] | list[int]:
+    """The values of an array of strings or whole numbers in the header of the file at `path`, in a third of a second for K2.6's vocabulary.
+
+    Raises `ModelFileError` where it can't be read, or holds something else.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if array.kind == _STRING:
+                return list(_strings(data, array))
+            if array.kind in _CODES and _CODES[array.kind] not in "fd?":
+                return list(struct.unpack_from(f"<{array.count}{_CODES[array.kind]}", data, array.at))
+    except (OSError, ValueError, struct.error) as error:
+        raise ModelFileError(f"{path}: its header can't be read: {error}; {_AGAIN}") from None
+    raise ModelFileError(f"{path}: an array of its header is of an unexpected type; convert the model again")
+
+
+def _strings(data: mmap.mmap, array: Array) -> Iterator[str]:
+    at, length = array.at, struct.Struct("<Q").unpack_from
+    for _ in range(array.count):
+        end = at + 8 + length(data, at)[0]
+        yield data[at + 8 : end].decode("utf-8", "replace")
+        at = end
 
 
 def _read_open(path: Path, file: BinaryIO) -> Header:
@@ -266,13 +292,14 @@ class _Reader:
 
     def _array(self) -> Array:
         kind, count = int(self._take("I")), int(self._take("Q"))
+        start = self._at
         if kind == _STRING:
             self._skip_strings(count)
         elif kind in _CODES:
             self._skip(struct.calcsize(_CODES[kind]) * count)
         else:
             raise _DamagedError(f"an array of unknown type {kind}")
-        return Array(count)
+        return Array(count, kind, start)
 
     def _skip_strings(self, count: int) -> None:
         # The walk over the vocabulary is most of the time this module takes, so it is one tight loop.

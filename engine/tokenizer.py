@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import tiktoken
-from gguf import GGUFReader
 
 from engine.errors import ModelFileError
+from engine.gguf import Array, Header, read_array, read_header
 
 SPLIT_PATTERN: Final = "|".join(
     (
@@ -196,16 +196,25 @@ def _check(ranks: Mapping[bytes, int], texts: Mapping[int, bytes], names: Mappin
 
 
 def _read_gguf(path: Path) -> tuple[list[str], list[int]]:
-    """The token list and token types of a GGUF. GGUFReader answers a damaged file with whatever numpy raised first."""
+    """The token list and token types of a GGUF."""
+    path.stat()
     try:
-        fields = GGUFReader(path).fields
-        model = fields["tokenizer.ggml.model"].contents()
-        tokens: list[str] = fields["tokenizer.ggml.tokens"].contents()
-        types: list[int] = fields["tokenizer.ggml.token_type"].contents()
-    except KeyError as missing:
-        raise VocabularyError(f"{path}: no {missing} in this GGUF: it is not a language model with a vocabulary") from None
-    except (ValueError, IndexError, OverflowError) as problem:
-        raise VocabularyError(f"{path}: not a readable GGUF, perhaps cut off ({problem}): fetch it again") from problem
-    if model != "gpt2" or len(tokens) != len(types):
-        raise VocabularyError(f"{path}: its vocabulary is of kind {model!r} ({len(tokens)} tokens, {len(types)} types), K2.6's is 'gpt2'")
-    return tokens, types
+        header = read_header(path)
+        tokens, types = (_array(path, header, f"tokenizer.ggml.{name}") for name in ("tokens", "token_type"))
+    except VocabularyError:
+        raise
+    except ModelFileError as problem:
+        raise VocabularyError(str(problem)) from problem
+    texts = [token for token in tokens if isinstance(token, str)]
+    kinds = [kind for kind in types if isinstance(kind, int)]
+    model = header.text("tokenizer.ggml.model")
+    if model != "gpt2" or len(texts) != len(tokens) or len(texts) != len(kinds):
+        raise VocabularyError(f"{path}: its vocabulary is of kind {model!r} ({len(texts)} tokens, {len(kinds)} types), K2.6's is 'gpt2'")
+    return texts, kinds
+
+
+def _array(path: Path, header: Header, key: str) -> list[str] | list[int]:
+    array = header.metadata.get(key)
+    if not isinstance(array, Array):
+        raise VocabularyError(f"{path}: no {key!r} in this GGUF: it is not a language model with a vocabulary")
+    return read_array(path, array)
