@@ -1,7 +1,8 @@
 """How fast the engine serves kimi-nano: a known prefix from memory and from disk against a cold one, and eight answers against one.
 
 A real engine process and a real HTTP client, one after the other. Prefixes are compared by the time to the first token of a prompt of
-4,000 tokens; streams by tokens a second, all of them together. The last line is JSON.
+4,000 tokens; answers by tokens a second, all of them together. Last, steps of one and of eight sequences of a model that is too large for
+the processor's cache, as kimi-nano is not. The last line is JSON.
 """
 
 import argparse
@@ -18,6 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import plan_accuracy
+
+from engine.llama import Entry, Llama, Options
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "engine" / "nano" / "kimi-nano.gguf"
@@ -128,12 +132,35 @@ def streams(runs: int) -> dict[str, float]:
     return {"one_tokens_per_s": one, "eight_tokens_per_s": eight, "eight_to_one": eight / one}
 
 
+def large(runs: int) -> dict[str, float]:
+    """A model that does not fit into the processor's cache: a step of eight sequences against one of one, by itself."""
+    taken: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = plan_accuracy.write(Path(folder) / "large.gguf", layers=4)
+        with Llama(path, Options(cells=4096, sequences=STREAMS)) as llama:
+            position = 0
+            for count in (1, STREAMS):
+                seconds = []
+                for _ in range(5 * runs):
+                    entries = [Entry(100 + position, position if n == 0 else position - 5 * runs, n, True) for n in range(count)]
+                    begun = time.perf_counter()
+                    llama.decode(entries)
+                    seconds.append(time.perf_counter() - begun)
+                    position += 1
+                taken[count] = statistics.median(seconds)
+    return {
+        "large_step_ms": 1000 * taken[1],
+        "large_step_of_eight_ms": 1000 * taken[STREAMS],
+        "large_eight_to_one": 8 * taken[1] / taken[8],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     runs = 3 if parser.parse_args().quick else 9
     print(f"{runs} runs each, medians")
-    figures = {**prefixes(runs), **streams(runs)}
+    figures = {**prefixes(runs), **streams(runs), **large(runs)}
     for name, value in figures.items():
         print(f"{name:>20} {value:.4f}")
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
