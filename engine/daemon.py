@@ -133,11 +133,22 @@ def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | Non
         raise ModelFileError(f"{file.path}: {problem.strerror or problem}") from None
     except VocabularyError as problem:
         raise ModelFileError(str(problem) if str(file.path) in str(problem) else f"{file.path}: {problem}") from problem
-    store = BlockStore(options.disk, int(options.disk_gb * 1e9), model) if options.disk is not None else None
+    store = _store(options, model)
     llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set())
     context = min(context, llama.cells)
     batcher = Batcher(llama, Pool(llama, store), context=context, ends=end_ids(tokenizer), parallel=options.parallel)
     return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store)
+
+
+def _store(options: ServeOptions, model: bytes) -> BlockStore | None:
+    """The cells on disk; without them the engine is slower, so a folder that can't be used is said and no failure."""
+    if options.disk is None:
+        return None
+    try:
+        return BlockStore(options.disk, int(options.disk_gb * 1e9), model)
+    except EngineError as problem:
+        print(f"nothing is saved on disk: {problem}", file=sys.stderr, flush=True)  # noqa: T201
+        return None
 
 
 def _llama_options(file: ModelFile, options: ServeOptions) -> tuple[Options, int]:

@@ -101,8 +101,8 @@ class Pool:
         match = self._tree.match(known)
         wanted = min(need - match.length, self._decoder.cells)
         if not self.make_room(wanted, match.sequences):
-            # The prefix itself stands in the way.
-            if not self.make_room(min(need, self._decoder.cells)):
+            # The prefix itself stands in the way; it goes only where that surely helps.
+            if not self._could_free(min(need, self._decoder.cells)) or not self.make_room(min(need, self._decoder.cells)):
                 return None
             match = self._tree.match(known)
         sequence = self._own(match)
@@ -119,6 +119,11 @@ class Pool:
                 return False
             self._evict(victim)
         return True
+
+    def _could_free(self, cells: int) -> bool:
+        """Whether evicting everything that is parked frees `cells` cells; True also where nobody is at work and so nothing else is left."""
+        alone = len(self._vacant) + len(self._parked) == self._decoder.sequences
+        return alone or self.free + sum(self._tree.exclusive(sequence) for sequence in self._parked) >= cells
 
     def fetch(self, lease: Lease, tokens: Sequence[int]) -> None:
         """Bring the next block of `lease` from disk into memory; `tokens` are the request's. A block that can't be read ends the list."""

@@ -202,6 +202,21 @@ def test_a_failed_batch_fails_its_requests_and_no_other() -> None:
     assert said(run(batching)[two]) == answer(two.prompt, 20)
 
 
+def test_a_request_that_must_wait_for_cells_loses_nothing_of_what_is_known() -> None:
+    decoder = FakeDecoder(cells=256)
+    batching = batcher(decoder, parallel=2)
+    known = task(prompt(2, 60), room=1)
+    batching.submit(known)
+    run(batching)
+    long, waiting = task(prompt(1, 150), room=40), task([*prompt(2, 60), *prompt(3, 60)], room=30)
+    batching.submit(long)
+    batching.step()
+    batching.submit(waiting)
+    found = run(batching)
+    assert next(step for step in found[waiting] if isinstance(step, Prefilled)).cached == 60
+    assert said(found[long]) == answer(long.prompt, 40)
+
+
 def store(folder: Path, limit: int = 1 << 30) -> BlockStore:
     return BlockStore(folder, limit, b"fake")
 

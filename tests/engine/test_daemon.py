@@ -174,3 +174,13 @@ def test_a_damaged_command_line_is_exit_2(tiny: Path) -> None:
             assert process.wait(DEADLINE) == 2
             assert "usage:" in process.communicate()[1]
     assert not os.path.exists("x")
+
+
+def test_an_engine_whose_cache_folder_can_t_be_made_works_without_it(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KIMICODE_HOME", str(tmp_path / "file"))
+    socket = tmp_path / "e.sock"
+    with engine(tiny, "--socket", str(socket), "--disk-cache", "1") as process:
+        wait_for(lambda: is_up(socket))
+        assert process.stderr is not None
+        assert "nothing is saved on disk" in process.stderr.readline()
