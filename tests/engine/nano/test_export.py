@@ -10,7 +10,7 @@ import torch
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.chat import prompt_text, render
-from engine.llama import Llama, Options
+from engine.llama import Entry, Llama, Options
 from engine.nano import vocabulary
 from engine.nano.documents import document, lean_tools
 from engine.nano.export import export
@@ -49,9 +49,9 @@ def test_llama_cpp_computes_what_was_trained(exported: tuple[Nano, Path]):
     ids = torch.randint(0, 300, (1, 60), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         ours = model.head(model(ids))[0, -1].numpy()
-    with Llama(path, Options(context=256)) as llama:
-        llama.decode(ids[0].tolist(), 0)
-        theirs = llama.logits()
+    with Llama(path, Options(cells=256)) as llama:
+        llama.decode([Entry(token, place, 0, place == 59) for place, token in enumerate(ids[0].tolist())])
+        theirs = llama.logits(59).copy()
     assert np.corrcoef(ours, theirs)[0, 1] > 0.999
     assert np.abs(ours - theirs).max() < 0.05 * np.abs(ours).max()
 
