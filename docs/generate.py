@@ -7,6 +7,7 @@ What this program does not do: start any command.
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from types import UnionType
 from typing import Final, NamedTuple, get_args, get_origin
@@ -89,12 +90,16 @@ def _parameter(parameter: inspect.Parameter) -> Parameter:
     # In an annotation Typer leaves the first name in the place of the default.
     given = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
     flag = next(iter(given), f"--{parameter.name.replace('_', '-')}")
-    label = flag if plain is bool else f"{flag} {info.metavar or _PLACEHOLDERS[plain]}"
+    label = flag if plain is bool else f"{flag} {info.metavar or _placeholder(plain)}"
     if required:
         meaning += " Required."
     elif parameter.default is not None and parameter.default is not False:
         meaning += f" Default: `{parameter.default}`."
     return Parameter(label, meaning, True, required)
+
+
+def _placeholder(kind: type) -> str:
+    return "\\|".join(str(choice.value) for choice in kind) if issubclass(kind, Enum) else _PLACEHOLDERS[kind]
 
 
 def _text(text: object) -> str:

@@ -30,6 +30,7 @@ from engine.listen import tcp_listener, unix_listener
 from engine.llama import KvType, Llama, Options
 from engine.outlook import Outlook, Wishes, outlook
 from engine.parse import end_ids
+from engine.parts import read_parts
 from engine.places import Places, cache_folder
 from engine.pool import Pool
 from engine.server import Host, create_app
@@ -124,6 +125,8 @@ def disk_folder(environ: Mapping[str, str], limit_gb: float) -> Path | None:
 def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | None = None) -> tuple[Llama, LoadedModel]:
     """The model, loaded; close the first. Raises `ModelFileError`, `EngineError`. Blocks; `stopping` ends it early, from any thread."""
     try:
+        if wrong := read_parts(file.path).problem:
+            raise ModelFileError(f"{file.path}: {wrong}")
         tokenizer = Tokenizer.from_gguf(file.path)
         for name in REQUIRED_CONTROL:
             tokenizer.control_id(name)

@@ -25,6 +25,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 import llama_cpp.llama_cpp as api
 
 from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.parts import read_parts
 from engine.placement import Placement, apply
 
 Logits = NDArray[np.float32]
@@ -243,7 +244,7 @@ class Llama:
 
     def _open(self, path: Path, options: Options) -> int:
         parameters = api.llama_context_default_params()
-        size = path.stat().st_size
+        size = read_parts(path).size
         parameters.n_ctx = options.cells
         parameters.n_batch = parameters.n_ubatch = options.batch
         # One more than asked for: `save` and `restore` need one.
