@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from engine.answer import Usage
 from engine.batch import Batcher, Ended, Failed, Prefilled, Sampled, Step, Task
+from engine.body import RequestError
 from engine.errors import ContextOverflowError, EngineError, OverloadedError
 from engine.gguf import ModelFile
 from engine.guide import Guides
@@ -95,6 +96,7 @@ class Service:
         self._worker = Worker(model.batcher, on_failure)
         self._last_used = time.monotonic()
         self._banned = [token for token in range(model.vocabulary) if token not in model.tokenizer]
+        self._image = model.tokenizer.control.get("<|media_pad|>", -1)
         self._calling = [number for name in CALL_MARKERS if (number := model.tokenizer.control.get(name)) is not None]
 
     def close(self) -> None:
@@ -128,14 +130,16 @@ class Service:
     def prepare(self, request: ChatRequest) -> Job:
         """Render and encode. Safe in any thread.
 
-        Raises `ChatFormatError`, `VocabularyError`, `ContextOverflowError`, `GuideError` for a schema that can't be followed, and
-        `OverloadedError` where too many wait already.
+        Raises `ChatFormatError`, `VocabularyError`, `ContextOverflowError`, `GuideError` for a schema that can't be followed,
+        `RequestError` for images, and `OverloadedError` where too many wait already.
         """
         if self.counters.queued >= QUEUE_LIMIT:
             raise OverloadedError(f"{self.counters.queued} requests are waiting: try again later")
         if request.guide is not None:
             self.guides.check(request.guide)
         prompt = self._transcript.prompt(request)
+        if self._image in prompt.ids:
+            raise RequestError("this engine can't look at images yet: leave them out, or use an endpoint whose model can", "messages")
         room = self.model.context - len(prompt.ids)
         if room < 1:
             raise ContextOverflowError(len(prompt.ids), self.model.context)

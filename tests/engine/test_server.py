@@ -306,3 +306,16 @@ def test_a_failure_in_the_middle_is_an_error_event_and_the_next_answer_works(sma
             assert (await client.post(CHAT, json={"messages": [USER], "max_tokens": 1})).status_code == 200
 
     asyncio.run(run())
+
+
+def test_an_image_is_refused_and_text_that_spells_one_is_not(small: Tokenizer, tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+    async def run() -> None:
+        async with served(hosting(service(small, Script(spell(small, "</think>", "ok", "<|im_end|>")))), tmp_path) as client:
+            refused = await client.post(CHAT, json={"messages": [{"role": "user", "content": [image]}]})
+            assert (refused.status_code, "images" in refused.json()["error"]["message"]) == (400, True)
+            spelled = await client.post(CHAT, json={"messages": [{"role": "user", "content": "<|media_pad|>"}]})
+            assert spelled.status_code == 200
+
+    asyncio.run(run())
