@@ -220,9 +220,15 @@ class Batcher:
 
     def _admit(self) -> None:
         for task in sorted(self._waiting, key=_urgency):
-            if len(self._active) >= self._parallel and not self._displace(task.priority):
+            full = len(self._active) >= self._parallel
+            last = max(self._active, key=_urgency, default=None)
+            if full and (last is None or last.priority <= task.priority):
                 return
-            if not self._is_being_read(task) and not self._seat(task):
+            if self._is_being_read(task):
+                continue
+            if full and last is not None:
+                self._preempt(last)
+            if not self._seat(task):
                 return
 
     def _seat(self, task: Task) -> bool:
@@ -235,14 +241,6 @@ class Batcher:
         task.lease = lease
         if not task.seated:
             task.seated, task.cached = True, lease.held
-        return True
-
-    def _displace(self, priority: int) -> bool:
-        """Send somebody less urgent back to the queue."""
-        victim = max(self._active, key=_urgency)
-        if victim.priority <= priority:
-            return False
-        self._preempt(victim)
         return True
 
     def _is_being_read(self, task: Task) -> bool:
