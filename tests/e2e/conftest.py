@@ -1,5 +1,6 @@
 """A user with a workspace, and endpoints by script."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,8 +14,9 @@ Serve = Callable[..., Endpoint]
 
 
 @pytest.fixture
-def kimi(tmp_path: Path) -> Kimi:
-    return Kimi(tmp_path)
+def kimi(tmp_path: Path) -> Iterator[Kimi]:
+    with tempfile.TemporaryDirectory(prefix="kimi-") as runtime:
+        yield Kimi(tmp_path, runtime)
 
 
 @pytest.fixture

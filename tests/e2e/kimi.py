@@ -100,15 +100,19 @@ class Ended:
 
 
 class Kimi:
-    """One user: a home, a settings file that does not exist, a workspace, and an environment with nothing else in it."""
+    """One user: a home, a settings file that does not exist, a workspace, and an environment with nothing else in it.
 
-    def __init__(self, root: Path) -> None:
+    `runtime` is a folder with a short path for the engine's sockets: where a path is too long, engines of all tests meet in one place.
+    """
+
+    def __init__(self, root: Path, runtime: str) -> None:
         self.home, self.config, self.workspace = root / "home", root / "settings.toml", root / "project"
         self.workspace.mkdir()
         self.environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(root),
             "KIMICODE_HOME": str(self.home),
+            "XDG_RUNTIME_DIR": runtime,
             "KIMICODE_CONFIG": str(self.config),
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
