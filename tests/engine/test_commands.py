@@ -52,6 +52,7 @@ def test_bad_input_is_named_with_exit_2(tiny: str, tmp_path: Path) -> None:
 
 def test_without_an_engine_status_is_1_and_stop_is_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("KIMICODE_HOME", str(tmp_path))
     for command, code in (("status", 1), ("stop", 0)):
         result = RUNNER.invoke(app, [command])
         assert (result.exit_code, result.stdout) == (code, "")
@@ -60,6 +61,7 @@ def test_without_an_engine_status_is_1_and_stop_is_0(tmp_path: Path, monkeypatch
 
 def test_a_started_engine_is_shown_and_stopped(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("KIMICODE_HOME", str(tmp_path))
     try:
         started = RUNNER.invoke(app, ["start", "--model", tiny, "--idle-timeout", "60", "--context", "512"])
         assert (started.exit_code, started.stderr) == (0, "")
