@@ -173,15 +173,6 @@ def block_key(before: Key, tokens: Sequence[int]) -> Key:
     return hashlib.sha256(before + struct.pack(f"<{len(tokens)}i", *tokens)).digest()
 
 
-def block_keys(root: Key, tokens: Sequence[int]) -> Iterator[tuple[int, Key]]:
-    """Where each block of `tokens` ends, and its key; the last one may be shorter."""
-    key = root
-    for start in range(0, len(tokens), BLOCK_TOKENS):
-        block = tokens[start : start + BLOCK_TOKENS]
-        key = block_key(key, block)
-        yield start + len(block), key
-
-
 def known_blocks(store: BlockStore, tokens: Sequence[int], skip: int) -> list[tuple[int, int, Key]]:
     """The blocks on disk that lengthen a prefix of `skip` tokens which is at hand: (start, end, key) of each, without a gap.
 

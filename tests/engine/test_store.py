@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EngineError
-from engine.store import BLOCK_TOKENS, BlockStore, block_key, block_keys, identity, known_blocks
+from engine.store import BLOCK_TOKENS, BlockStore, block_key, identity, known_blocks
 
 BIG = 1 << 30
 
@@ -127,9 +127,10 @@ def test_several_processes_and_kill_leave_only_whole_blocks(tmp_path: Path) -> N
 def test_known_blocks_continue_a_prefix_and_end_with_the_longest_tail(tmp_path: Path) -> None:
     store = BlockStore(tmp_path / "kv", BIG, b"model")
     tokens = list(range(2 * BLOCK_TOKENS + 40))
-    saved = dict(block_keys(store.root, tokens))
-    for end, key in saved.items():
-        store.write(key, b"cells of %d" % end)
+    key = store.root
+    for start in range(0, len(tokens), BLOCK_TOKENS):
+        key = block_key(key, tokens[start : start + BLOCK_TOKENS])
+        store.write(key, b"cells from %d" % start)
     full = [(0, BLOCK_TOKENS), (BLOCK_TOKENS, 2 * BLOCK_TOKENS), (2 * BLOCK_TOKENS, len(tokens))]
     longer = [*tokens, 7, 7]
 
