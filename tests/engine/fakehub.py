@@ -146,9 +146,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self, body: bytes, fault: Fault) -> None:
         stop = fault.cut if fault.cut is not None else fault.hold if fault.hold is not None else len(body)
+        # Counted first: the client may be done, and the test looking, before this thread goes on.
+        self.fake.sent += len(body[:stop])
         self.wfile.write(body[:stop])
         self.wfile.flush()
-        self.fake.sent += len(body[:stop])
         if fault.hold is not None:
             self.fake.held.set()
             self.fake.release.wait(60)
