@@ -1,0 +1,89 @@
+"""A place in the file system, and opening it without being led elsewhere.
+
+A `Place` is a folder that must hold and the way down from it, already free of links. Opening walks that way folder by folder with
+`O_NOFOLLOW`, so a part that somebody has meanwhile replaced by a link is an error (`ELOOP`, `ENOTDIR`) and never a way out: what
+`openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS` does, on every kernel and on macOS. What this module does not do: decide which
+places may be touched (`sandbox.policy`), or notice a hard link.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Place(msgspec.Struct, frozen=True):
+    """`parts` below `root`. `root` is absolute and real; no part is empty, `.` or `..`; without parts it is the root itself."""
+
+    root: Path
+    parts: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The whole path."""
+        return self.root.joinpath(*self.parts)
+
+    @property
+    def name(self) -> str:
+        """The last part. A root has none."""
+        return self.parts[-1]
+
+    def child(self, name: str) -> "Place":
+        """The place of `name` in this folder."""
+        return Place(self.root, (*self.parts, name))
+
+
+def place_of(path: Path) -> Place:
+    """The place of an absolute path that is free of links, below the root of the file system."""
+    return Place(Path("/"), path.parts[1:])
+
+
+@contextmanager
+def open_parent(place: Place, *, create: bool = False) -> Iterator[int]:
+    """The folder that holds `place`, as a descriptor. `create` makes missing folders. Raises `OSError`."""
+    assert place.parts, "a root has no parent to open"
+    descriptor = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in place.parts[:-1]:
+            below = _step(descriptor, part, create=create)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_file(place: Place) -> int:
+    """`place` for reading, whatever it is, without waiting (FIFOs) and without following a link at its end. Raises `OSError`."""
+    if not place.parts:
+        return os.open(place.root, os.O_RDONLY | os.O_CLOEXEC)
+    with open_parent(place) as folder:
+        return os.open(place.name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder)
+
+
+def look(place: Place) -> os.stat_result | None:
+    """What is at `place`, a link as itself; None where nothing is. Raises `OSError` for other reasons than absence."""
+    try:
+        if not place.parts:
+            return os.stat(place.root)
+        with open_parent(place) as folder:
+            return os.stat(place.name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _step(folder: int, name: str, *, create: bool) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=folder)
+    except FileNotFoundError:
+        if not create:
+            raise
+    try:
+        os.mkdir(name, dir_fd=folder)
+    except FileExistsError:
+        pass
+    return os.open(name, _FOLDER, dir_fd=folder)
