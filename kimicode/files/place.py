@@ -8,7 +8,7 @@ places may be touched (`sandbox.policy`), or notice a hard link.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -82,8 +82,6 @@ def _step(folder: int, name: str, *, create: bool) -> int:
     except FileNotFoundError:
         if not create:
             raise
-    try:
+    with suppress(FileExistsError):
         os.mkdir(name, dir_fd=folder)
-    except FileExistsError:
-        pass
     return os.open(name, _FOLDER, dir_fd=folder)
