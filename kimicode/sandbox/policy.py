@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kimicode.errors import RefusedError, ToolError
+from kimicode.files.place import Place, place_of
 
 
 class Permission(enum.Enum):
@@ -28,29 +29,32 @@ class Policy(msgspec.Struct, frozen=True):
     workspace: Path
     also_readable: tuple[Path, ...] = ()
 
-    def readable(self, path: str) -> Path:
-        """The real path of `path` (relative to the workspace), or `RefusedError`; `ToolError` for what can't be a path."""
+    def readable(self, path: str) -> Place:
+        """Where `path` (relative to the workspace) really is, or `RefusedError`; `ToolError` for what can't be a path."""
         real = self._real(path)
-        roots = (self.workspace.resolve(), *(folder.resolve() for folder in self.also_readable))
-        if self.permission is Permission.FULL or _inside(real, roots):
-            return real
+        for root in (self.workspace.resolve(), *(folder.resolve() for folder in self.also_readable)):
+            if real.is_relative_to(root):
+                return Place(root, real.relative_to(root).parts)
+        if self.permission is Permission.FULL:
+            return place_of(real)
         raise self._outside(path)
 
-    def writable(self, path: str) -> Path:
-        """The real path of `path` for writing, or `RefusedError`. `.git` is never writable except with full permission."""
+    def writable(self, path: str) -> Place:
+        """Where `path` really is, for writing, or `RefusedError`. `.git` is never writable except with full permission."""
         if self.permission is Permission.READ_ONLY:
             raise RefusedError(f"{path}: writing is off (--permission read-only)", hint="Run with --permission workspace to allow edits.")
         real = self._real(path)
         if self.permission is Permission.FULL:
-            return real
+            return place_of(real)
         root = self.workspace.resolve()
-        if not _inside(real, (root,)):
+        if not real.is_relative_to(root):
             raise self._outside(path)
+        place = Place(root, real.relative_to(root).parts)
         # Case-insensitive file systems reach git's folder under `.GIT` too.
-        if any(part.lower() == ".git" for part in real.relative_to(root).parts):
+        if any(part.lower() == ".git" for part in place.parts):
             hint = "Use git commands through the shell tool, or --permission full."
             raise RefusedError(f"{path}: git's own files are protected", hint=hint)
-        return real
+        return place
 
     def check_command(self, command: str) -> None:
         """`RefusedError` where commands may not run."""
@@ -68,6 +72,3 @@ class Policy(msgspec.Struct, frozen=True):
         hint = "Use a path inside the workspace, or --permission full."
         return RefusedError(f"{path}: outside the workspace {self.workspace}", hint=hint)
 
-
-def _inside(path: Path, roots: tuple[Path, ...]) -> bool:
-    return any(path == root or root in path.parents for root in roots)

@@ -36,7 +36,7 @@ class Edit(msgspec.Struct, frozen=True):
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Replace, and say how many places."""
         name = cast(str, args["path"])
-        path = context.policy.writable(name)
+        path = context.policy.writable(name).path
         require_exists(path, name)
         refuse_folder(path, name)
         file = read_text(path, name)

@@ -33,7 +33,7 @@ class Glob(msgspec.Struct, frozen=True):
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """List, and say so where there are none or too many."""
         pattern, name = cast(str, args["pattern"]), cast(str, args.get("path", "."))
-        folder = context.policy.readable(name)
+        folder = context.policy.readable(name).path
         require_exists(folder, name)
         if not folder.is_dir():
             raise ToolError(f"{name} is a file. Send the folder to look in, or use read.")

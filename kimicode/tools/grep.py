@@ -42,7 +42,7 @@ class Grep(msgspec.Struct, frozen=True):
         """Search, and return the matches or say that there are none."""
         pattern, name = cast(str, args["pattern"]), cast(str, args.get("path", "."))
         limit = cast(int, args.get("limit", DEFAULT_LIMIT))
-        path = context.policy.readable(name)
+        path = context.policy.readable(name).path
         require_exists(path, name)
         glob = cast("str | None", args.get("glob"))
         wanted = matcher(glob) if glob is not None else None

@@ -21,7 +21,7 @@ _LOOKED_AT: Final = 2_000
 def accessed(args: JsonObject, context: ToolContext) -> tuple[Path, ...]:
     """The real path of the call's `path` (the workspace if it has none), or nothing where the call will fail anyway. Never raises."""
     try:
-        return (context.policy.readable(str(args.get("path", "."))),)
+        return (context.policy.readable(str(args.get("path", "."))).path,)
     except (RefusedError, ToolError):
         return ()
 

@@ -39,7 +39,7 @@ class Read(msgspec.Struct, frozen=True):
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """The text, or the part of it that was asked for and fits."""
         name = cast(str, args["path"])
-        path = context.policy.readable(name)
+        path = context.policy.readable(name).path
         require_exists(path, name)
         refuse_folder(path, name)
         text = read_text(path, name).text

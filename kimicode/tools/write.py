@@ -29,7 +29,7 @@ class Write(msgspec.Struct, frozen=True):
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Write, and say how many lines."""
         name, content = cast(str, args["path"]), cast(str, args["content"])
-        path = context.policy.writable(name)
+        path = context.policy.writable(name).path
         refuse_folder(path, name)
         write_text(path, name, TextFile(content))
         lines = content.count("\n") + (not content.endswith("\n") and content != "")

@@ -53,14 +53,14 @@ def test_outside_is_refused_to_read_and_write(workspace: Path, path: str) -> Non
 @pytest.mark.parametrize("path", INSIDE)
 def test_inside_is_open_by_its_real_path(workspace: Path, path: str) -> None:
     policy = Policy(Permission.WORKSPACE, workspace)
-    assert policy.readable(path) == policy.writable(path) == (workspace / path).resolve()
-    assert workspace.resolve() in (policy.readable(path) / "x").parents
+    assert policy.readable(path).path == policy.writable(path).path == (workspace / path).resolve()
+    assert workspace.resolve() in (policy.readable(path).path / "x").parents
 
 
 @pytest.mark.parametrize("path", GIT)
 def test_git_is_readable_but_protected(workspace: Path, path: str) -> None:
     policy = Policy(Permission.WORKSPACE, workspace)
-    assert policy.readable(path) == (workspace / path).resolve()
+    assert policy.readable(path).path == (workspace / path).resolve()
     with pytest.raises(RefusedError, match="git's own files"):
         policy.writable(path)
 
@@ -68,7 +68,7 @@ def test_git_is_readable_but_protected(workspace: Path, path: str) -> None:
 @pytest.mark.parametrize("path", [*OUTSIDE, *GIT, *INSIDE])
 def test_full_permission_opens_all(workspace: Path, path: str) -> None:
     policy = Policy(Permission.FULL, workspace)
-    assert policy.writable(path) == policy.readable(path) == (workspace / path).resolve()
+    assert policy.writable(path).path == policy.readable(path).path == (workspace / path).resolve()
 
 
 @pytest.mark.parametrize("path", INSIDE)
@@ -93,8 +93,8 @@ def test_a_workspace_behind_a_link_and_the_scratch_folder(workspace: Path, tmp_p
     (tmp_path / "real-scratch").mkdir()
     (tmp_path / "scratch").symlink_to("real-scratch")
     policy = Policy(Permission.WORKSPACE, tmp_path / "alias", (tmp_path / "scratch",))
-    assert policy.writable("src/a") == workspace.resolve() / "src" / "a"
-    assert policy.readable(str(tmp_path / "scratch" / "shell-1.txt")) == (tmp_path / "real-scratch" / "shell-1.txt").resolve()
+    assert policy.writable("src/a").path == workspace.resolve() / "src" / "a"
+    assert policy.readable(str(tmp_path / "scratch" / "shell-1.txt")).path == (tmp_path / "real-scratch" / "shell-1.txt").resolve()
     with pytest.raises(RefusedError):
         policy.writable(str(tmp_path / "scratch" / "shell-1.txt"))
 
