@@ -8,7 +8,7 @@ more time than everything else before its first event. What this module does not
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, get_args, get_type_hints
+from typing import Final, Literal, get_args, get_type_hints
 
 import msgspec
 from platformdirs import user_config_path
@@ -18,24 +18,52 @@ from kimicode.errors import UsageError
 
 PermissionName = Literal["read-only", "workspace", "full"]
 ThinkingName = Literal["off", "on", "keep"]
+TierName = Literal["auto", "bubblewrap", "landlock", "none"]
+
+
+class PermissionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[permissions]`: rules as text (`sandbox.rules` reads them), and whether a contained command must be known all the same."""
+
+    allow: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    commands: Literal["contained", "known"] = "contained"
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[sandbox]`. `writable` are folders beside the workspace, `pass_env` names of variables that commands may see;
+    limits are for each command, None for what suits the machine. Hosts are allowed by rules: `allow = ["host(pypi.org)"]`."""
+
+    tier: TierName = "auto"
+    network: Literal["rules", "all"] = "rules"
+    writable: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
+    memory_gib: float | None = None
+    processes: int | None = None
+    file_gib: float | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a user can choose. None leaves the choice to the catalogue of endpoints and models."""
+    """What a user can choose. None leaves the choice to the catalogue of endpoints and models, or to what this machine can do."""
 
     model: str | None = None
     endpoint: str | None = None
-    permission: PermissionName = "workspace"
+    permission: PermissionName | None = None
     thinking: ThinkingName = "on"
     max_steps: int | None = DEFAULT_STEPS
     max_tokens: int | None = None
     max_seconds: float | None = None
     max_cost: float | None = None
+    permissions: PermissionRules = PermissionRules()
+    sandbox: SandboxSettings = SandboxSettings()
 
     @property
     def limits(self) -> Limits:
         """The budgets of one run."""
         return Limits(steps=self.max_steps, tokens=self.max_tokens, seconds=self.max_seconds, usd=self.max_cost)
+
+
+_TABLES: Final = frozenset({"permissions", "sandbox"})
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:
@@ -44,14 +72,23 @@ def settings_path(environ: Mapping[str, str]) -> Path:
     return Path(chosen).absolute() if chosen else user_config_path("kimicode") / "settings.toml"
 
 
-def load_settings(environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
-    """The settings in force. `flags` holds what the command line gave; None there means not given. Raises `UsageError`."""
+def load_settings(environ: Mapping[str, str], flags: Mapping[str, object], *, sandbox: str | None = None) -> Settings:
+    """The settings in force. `flags` holds what the command line gave; None there means not given. `sandbox` is a tier's name.
+
+    Raises `UsageError`.
+    """
     path = settings_path(environ)
     given = {name: value for name, value in flags.items() if value is not None}
     merged = _checked(_file(path), lambda name: f"{path}: {name}", strict=True)
     merged |= _checked(_environment(environ), _variable, strict=False)
     merged |= _checked(given, lambda name: f"--{name.replace('_', '-')}", strict=True)
-    return msgspec.convert(merged, Settings)
+    settings = msgspec.convert(merged, Settings)
+    tier = sandbox or environ.get("KIMICODE_SANDBOX") or None
+    if tier is None:
+        return settings
+    spelled = "--sandbox" if sandbox else "KIMICODE_SANDBOX"
+    chosen = msgspec.structs.replace(settings.sandbox, tier=_value(spelled, TierName, tier, strict=True))
+    return msgspec.structs.replace(settings, sandbox=chosen)
 
 
 def _file(path: Path) -> dict[str, object]:
@@ -64,7 +101,7 @@ def _file(path: Path) -> dict[str, object]:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, object]:
-    return {name: environ[_variable(name)] for name in Settings.__struct_fields__ if environ.get(_variable(name))}
+    return {name: environ[_variable(name)] for name in Settings.__struct_fields__ if name not in _TABLES and environ.get(_variable(name))}
 
 
 def _variable(name: str) -> str:
