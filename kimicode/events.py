@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from kimicode.files.state import FileState
 from kimicode.messages import Assistant, Message, ToolCall, ToolResult, Usage
 
 VERSION = 1
@@ -34,9 +35,13 @@ class SessionStarted(_Event, frozen=True, tag="session_started"):
 
 
 class MessageAdded(_Event, frozen=True, tag="message_added"):
-    """A message other than a model's whole answer or a tool's result enters the context: system, user, note, an answer cut by a stop."""
+    """A message other than a model's whole answer or a tool's result enters the context: system, user, note, an answer cut by a stop.
+
+    `at` says when, ISO 8601 in UTC, where somebody wrote it down.
+    """
 
     message: Message
+    at: str = ""
 
 
 class StepStarted(_Event, frozen=True, tag="step_started"):
@@ -94,6 +99,36 @@ class Notice(_Event, frozen=True, tag="notice"):
     level: Literal["info", "warning", "error"] = "info"
 
 
+class FileChange(msgspec.Struct, frozen=True):
+    """What became of one place. `path` and links' targets are in the form of `session.names`: relative to the workspace, or absolute
+    outside it. `kept` is false where the content before was too large to be kept, so that it can't be brought back."""
+
+    path: str
+    before: FileState
+    after: FileState
+    kept: bool = True
+
+
+class FilesChanged(_Event, frozen=True, tag="files_changed"):
+    """What one tool call is about to change, or what a command was found to have changed; the contents before are kept."""
+
+    call_id: str
+    changes: tuple[FileChange, ...]
+
+
+class Rewound(_Event, frozen=True, tag="rewound"):
+    """A declared reset point: things are again as they were just before the turn `to_turn`.
+
+    `conversation`: the context is that of then; `files`: `changes` were made, all of them. A rewind counts as a turn itself.
+    """
+
+    to_turn: int
+    conversation: bool
+    files: bool
+    changes: tuple[FileChange, ...] = ()
+    at: str = ""
+
+
 class RunFinished(_Event, frozen=True, tag="run_finished"):
     """The run of one user prompt ended. `text` is the final answer or what there is of it; `error` says why it is not `done`;
     `data` is the answer as JSON where a schema was asked for."""
@@ -120,6 +155,8 @@ Event: TypeAlias = (
     | ToolCallReady
     | ToolFinished
     | Notice
+    | FilesChanged
+    | Rewound
     | RunFinished
 )
 

@@ -1,37 +1,36 @@
 """The context: a conversation that only grows at its end.
 
-Request N is a byte prefix of request N+1, because nothing that was appended is ever changed or removed. A reset point (compaction,
-rewind) is declared by building a new `Context`. `grow` is the only way in: what an event adds is decided by `session.replay`, so a
-log rebuilds exactly this conversation. What this module does not do: render a prompt for a model.
+Request N is a byte prefix of request N+1, because nothing that was appended is ever changed or removed. A reset point is declared:
+compaction by building a new `Context`, a rewind by the event `Rewound`, which cuts the conversation back to one that it has been
+before. `grow` is the only way in: what an event means is decided by `session.replay`, so a log rebuilds exactly this
+conversation. What this module does not do: render a prompt for a model.
 """
 
 import msgspec
 
 from kimicode.events import Event
 from kimicode.messages import Assistant, Conversation, Message, ToolCall, ToolResult
-from kimicode.session.replay import message_of
+from kimicode.session.replay import Thread
 
 
 class Context:
-    """An append-only conversation."""
+    """A conversation that is appended to. `starts`, where a session goes on, holds the conversation before each of its turns."""
 
-    def __init__(self, messages: Conversation = ()) -> None:
-        self._messages = messages
+    def __init__(self, messages: Conversation = (), *, starts: tuple[Conversation, ...] = ()) -> None:
+        self._thread = Thread(messages, starts)
 
     @property
     def messages(self) -> Conversation:
         """Everything so far, oldest first."""
-        return self._messages
+        return self._thread.messages
 
     def append(self, message: Message) -> None:
         """Add one message at the end."""
-        self._messages = (*self._messages, message)
+        self._thread.append(message)
 
     def grow(self, event: Event) -> None:
-        """Add what `event` means for the conversation, if anything."""
-        message = message_of(event)
-        if message is not None:
-            self.append(message)
+        """Take in what `event` means for the conversation, if anything."""
+        self._thread.grow(event)
 
 
 def rendered(conversation: Conversation) -> bytes:

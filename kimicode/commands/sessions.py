@@ -18,8 +18,10 @@ from kimicode.errors import KimicodeError, UsageError
 from kimicode.events import (
     AnswerReset,
     Event,
+    FilesChanged,
     MessageAdded,
     Notice,
+    Rewound,
     RunFinished,
     SessionStarted,
     StepFinished,
@@ -117,6 +119,10 @@ def _shown(event: Event) -> str:
             return f"[{text}]\n"
         case RunFinished(status=status, error=error):
             return f"[{status}: {error}]\n" if error else f"[{status}]\n"
+        case FilesChanged(changes=changes):
+            return "".join(f"[changed: {change.path}]\n" for change in changes)
+        case Rewound(to_turn=turn):
+            return f"\n[rewound to before turn {turn}]\n"
         case MessageAdded() | StepStarted():
             return ""
         case _:

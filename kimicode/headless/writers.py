@@ -14,8 +14,10 @@ from kimicode.events import (
     VERSION,
     AnswerReset,
     Event,
+    FilesChanged,
     MessageAdded,
     Notice,
+    Rewound,
     RunFinished,
     SessionStarted,
     StepFinished,
@@ -134,6 +136,10 @@ class Progress:
                 return f"asking again: {reason}"
             case RunFinished():
                 return _ending(event)
+            case FilesChanged(changes=changes):
+                return _line("  changed: " + ", ".join(change.path for change in changes))
+            case Rewound(to_turn=turn):
+                return f"rewound to before turn {turn}"
             case MessageAdded() | ThinkingDelta() | TextDelta() | StepFinished():
                 return ""
             case _:

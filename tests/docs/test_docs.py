@@ -15,14 +15,15 @@ from typer.testing import CliRunner
 from engine.commands import app as engine_app
 from engine.model_commands import add_to
 from kimicode.cli import app
-from kimicode.events import Event
+from kimicode.events import Event, FileChange
+from kimicode.files.state import FileState
 from kimicode.messages import Message, ToolCall, Usage
 from kimicode.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-NAMES = {ToolCall: "call", Usage: "usage"}
+NAMES = {ToolCall: "call", Usage: "usage", FileChange: "change", FileState: "state"}
 STRUCTS = [*get_args(Event), *get_args(Message), *NAMES]
 
 
