@@ -12,7 +12,7 @@ from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
 from kimicode.tools.globs import matcher
-from kimicode.tools.paths import accessed, inside, require_exists, shown
+from kimicode.tools.paths import accessed, inside, may_show, require_exists, shown
 from kimicode.tools.ripgrep import ripgrep
 
 NAME: Final = "glob"
@@ -37,10 +37,10 @@ class Glob(msgspec.Struct, frozen=True):
         require_exists(folder, name)
         if not folder.is_dir():
             raise ToolError(f"{name} is a file. Send the folder to look in, or use read.")
-        fits = matcher(pattern)
+        fits, open_to_us = matcher(pattern), may_show(folder, context)
 
         def keep(line: str) -> str | None:
-            return shown(Path(line), context) if fits(line.removeprefix(f"{folder}/")) else None
+            return shown(Path(line), context) if fits(line.removeprefix(f"{folder}/")) and open_to_us(line) else None
 
         found = await ripgrep(["--files", "--", str(folder)], context.workspace, LIMIT, keep)
         if found.lines:

@@ -12,7 +12,7 @@ from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
 from kimicode.tools.globs import matcher
-from kimicode.tools.paths import accessed, inside, require_exists, shown
+from kimicode.tools.paths import accessed, inside, may_show, require_exists, shown
 from kimicode.tools.ripgrep import ripgrep
 
 NAME: Final = "grep"
@@ -46,12 +46,15 @@ class Grep(msgspec.Struct, frozen=True):
         require_exists(path, name)
         glob = cast("str | None", args.get("glob"))
         wanted = matcher(glob) if glob is not None else None
+        open_to_us = may_show(path, context)
         top = "" if path.is_file() else f"{path}/"
 
         def keep(line: str) -> str | None:
             file, separator, rest = line.partition("\0")
             if not separator:
                 return line
+            if not open_to_us(file):
+                return None
             if wanted is not None and not wanted(file.removeprefix(top) if top else path.name):
                 return None
             return f"{shown(Path(file), context)}:{rest}"

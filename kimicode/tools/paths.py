@@ -6,6 +6,7 @@ What this module does not do: decide whether it may be touched (`sandbox.policy`
 import contextlib
 import difflib
 import os
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,12 @@ def accessed(args: JsonObject, context: ToolContext) -> tuple[Path, ...]:
         return (context.policy.readable(str(args.get("path", "."))).path,)
     except (RefusedError, ToolError):
         return ()
+
+
+def may_show(folder: Path, context: ToolContext) -> Callable[[str], bool]:
+    """False for the files in `folder` that the policy hides: a search looks at everything below its folder."""
+    hidden = context.policy.hidden_below(folder)
+    return lambda file: not any(Path(file).is_relative_to(each) for each in hidden)
 
 
 def shown(path: Path, context: ToolContext) -> str:

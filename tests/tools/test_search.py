@@ -8,8 +8,10 @@ import pytest
 
 from kimicode.errors import ToolError
 from kimicode.messages import ToolCall
+from kimicode.sandbox.policy import Permission, Policy
+from kimicode.tools.base import ToolContext
 from kimicode.tools.globs import matcher
-from kimicode.tools.registry import Toolbox
+from kimicode.tools.registry import Toolbox, default_tools
 from kimicode.tools.ripgrep import locate, ripgrep
 
 FILES = [
@@ -206,3 +208,15 @@ def test_patterns(pattern: str, fits: list[str], misses: list[str]) -> None:
 def test_what_is_no_pattern(pattern: str) -> None:
     with pytest.raises(ToolError, match="is not a file pattern"):
         matcher(pattern)
+
+
+def test_hidden_files_are_not_found(workspace: Path, scratch: Path) -> None:
+    for name in (".ssh/id", "src/a"):
+        (workspace / name).parent.mkdir()
+        (workspace / name).write_text("private\n")
+    policy = Policy(Permission.WORKSPACE, workspace, hidden=(workspace / ".ssh",))
+    box = Toolbox(default_tools(), ToolContext(workspace, policy, scratch))
+    for call in (ToolCall("1", "grep", '{"pattern": "private"}'), ToolCall("2", "glob", '{"pattern": "**"}')):
+        content = asyncio.run(box.run(call)).content
+        assert "src/a" in content
+        assert ".ssh" not in content

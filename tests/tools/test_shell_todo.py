@@ -67,7 +67,7 @@ def test_where_the_disk_is_full_the_middle_is_lost_and_nothing_else(use, scratch
 
 def test_secrets_are_not_shown(use, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", "sk-secret")
-    monkeypatch.setenv("HARMLESS", "sk-shown")
+    monkeypatch.setenv("LC_HARMLESS", "sk-shown")
     content = use("shell", command="env").content
     assert "sk-shown" in content
     assert "sk-secret" not in content
