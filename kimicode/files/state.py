@@ -29,6 +29,14 @@ class FileState(msgspec.Struct, frozen=True, omit_defaults=True):
 MISSING: Final = FileState()
 
 
+class Stale(Exception):
+    """What is at `place` is not what was expected; nothing was changed."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(f"{place.path}: changed by somebody else in the meantime")
+        self.place = place
+
+
 def digest(data: bytes) -> str:
     """SHA-256 in hexadecimal: how a file's content is named everywhere in kimicode."""
     return hashlib.sha256(data).hexdigest()
