@@ -112,7 +112,7 @@ class Progress:
         """Take one event."""
         line = self._told(event)
         if line:
-            self.say(line)
+            self.say(render_safe(Untrusted(line)))
 
     def heartbeat(self, seconds: float) -> None:
         """Say that the run has been going on for `seconds`."""
@@ -140,7 +140,7 @@ class Progress:
                 return _line("  changed: " + ", ".join(change.path for change in changes))
             case Rewound(to_turn=turn):
                 return f"rewound to before turn {turn}"
-            case MessageAdded() | ThinkingDelta() | TextDelta() | StepFinished():
+            case MessageAdded() | ThinkingDelta() | TextDelta() | StepFinished() | FilesChanged() | Rewound():
                 return ""
             case _:
                 assert_never(event)
@@ -155,5 +155,5 @@ def _ending(event: RunFinished) -> str:
 
 def _line(text: str) -> str:
     # Made harmless before it is cut, so that no half of an escape sequence stays.
-    line = render_safe(Untrusted(" ".join(text.split("\n"))))
+    line = " ".join(render_safe(Untrusted(text)).split("\n"))
     return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
