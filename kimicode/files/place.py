@@ -72,7 +72,12 @@ def open_file(place: Place) -> int:
     if not place.parts:
         return os.open(place.root, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open_parent(place) as folder:
-        return os.open(place.name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder)
+        return open_in(folder, place.name)
+
+
+def open_in(folder: int, name: str) -> int:
+    """`open_file` of what has `name` in an open folder."""
+    return os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder)
 
 
 def look(place: Place) -> os.stat_result | None:
@@ -86,12 +91,12 @@ def look(place: Place) -> os.stat_result | None:
         return None
 
 
-def open_folder(place: Place) -> int:
+@contextmanager
+def open_folder(place: Place) -> Iterator[int]:
     """The folder at `place`, as a descriptor. Raises `OSError`."""
-    if not place.parts:
-        return os.open(place.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with open_parent(place) as folder:
-        return _step(folder, place.name, create=False)
+    # What holds anything in it is the folder itself.
+    with open_parent(place.child("anything")) as folder:
+        yield folder
 
 
 def sync_folder(folder: int) -> None:

@@ -34,6 +34,7 @@ class _Planner:
     def __init__(self, removed: set[Place], expected: Mapping[Place, FileState]) -> None:
         self._removed = removed
         self._known = dict(expected)
+        self._folders: dict[Place, bool] = {}
         self._taken: list[Take] = []
         self._folders_taken: list[TakeFolder] = []
         self._made: dict[Place, Make] = {}
@@ -108,14 +109,23 @@ class _Planner:
     def _make_missing(self, place: Place) -> None:
         for depth in range(1, len(place.parts)):
             folder = Place(place.root, place.parts[:depth])
-            if folder not in self._made and (folder in self._removed or not _is_folder(folder)):
+            if folder not in self._made and (folder in self._removed or not self._is_folder(folder)):
                 self._made[folder] = Make(folder)
 
     def _beside(self, place: Place) -> Place:
         folder = place.parent
-        while folder.parts and (folder in self._removed or not _stands(folder)):
+        while folder.parts and (folder in self._removed or not self._is_folder(folder)):
             folder = folder.parent
         return folder.child(temporary_name())
+
+    def _is_folder(self, place: Place) -> bool:
+        """False where nothing is; what is no folder is an `OSError`."""
+        if place not in self._folders:
+            found = look(place)
+            if found is not None and not stat.S_ISDIR(found.st_mode):
+                raise _error(errno.ELOOP if stat.S_ISLNK(found.st_mode) else errno.ENOTDIR, place)
+            self._folders[place] = found is not None
+        return self._folders[place]
 
 
 def _alone(step: Step) -> Step:
@@ -133,23 +143,6 @@ def _file(change: PutFile, old: FileState) -> FileState:
     """`mode` is only true where the old file's is kept or one is given; it counts only there."""
     mode = change.mode if change.mode is not None else old.mode
     return FileState("file", mode, digest(change.data), size=len(change.data))
-
-
-def _is_folder(place: Place) -> bool:
-    """False where nothing is; what is no folder is an `OSError`."""
-    found = look(place)
-    if found is None:
-        return False
-    if stat.S_ISLNK(found.st_mode):
-        raise _error(errno.ELOOP, place)
-    if not stat.S_ISDIR(found.st_mode):
-        raise _error(errno.ENOTDIR, place)
-    return True
-
-
-def _stands(place: Place) -> bool:
-    found = look(place)
-    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def _depth(place: Place) -> int:

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from kimicode.files.place import Place, look, open_file, open_parent
+from kimicode.files.place import Place, open_in, open_parent
 
 Kind: TypeAlias = Literal["missing", "file", "folder", "link", "other"]
 _CHUNK: Final = 1 << 20
@@ -44,23 +44,34 @@ def digest(data: bytes) -> str:
 
 def state_of(place: Place) -> FileState:
     """The state of `place` now. Reads a file whole, piece by piece. Raises `OSError`."""
-    found = look(place)
-    if found is None:
+    if not place.parts:
+        return FileState("folder", stat.S_IMODE(os.stat(place.root).st_mode))
+    try:
+        with open_parent(place) as folder:
+            return state_in(folder, place.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return MISSING
+
+
+def state_in(folder: int, name: str) -> FileState:
+    """`state_of` what has `name` in an open folder."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
         return MISSING
     mode = stat.S_IMODE(found.st_mode)
     if stat.S_ISDIR(found.st_mode):
         return FileState("folder", mode)
     if stat.S_ISLNK(found.st_mode):
-        with open_parent(place) as folder:
-            return FileState("link", target=os.readlink(place.name, dir_fd=folder))
+        return FileState("link", target=os.readlink(name, dir_fd=folder))
     if not stat.S_ISREG(found.st_mode):
         return FileState("other", mode)
-    return _file(place)
+    return _file(folder, name)
 
 
-def _file(place: Place) -> FileState:
+def _file(folder: int, name: str) -> FileState:
     seen = hashlib.sha256()
-    with open(open_file(place), "rb") as file:
+    with open(open_in(folder, name), "rb", buffering=0) as file:
         found = os.fstat(file.fileno())
         while piece := file.read(_CHUNK):
             seen.update(piece)

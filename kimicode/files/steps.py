@@ -9,7 +9,9 @@ What this module does not do: choose steps (`plan`), or say which way to go (`tr
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import groupby
 from typing import TypeAlias
 
 import msgspec
@@ -17,7 +19,7 @@ import msgspec
 from kimicode.files.atomic import write_new
 from kimicode.files.changes import PutFile, PutLink
 from kimicode.files.place import Place, look, open_file, open_folder, open_parent, sync_folder
-from kimicode.files.state import MISSING, FileState, Stale, state_of
+from kimicode.files.state import MISSING, FileState, Stale, state_in, state_of
 
 
 class Put(msgspec.Struct, frozen=True, tag=True):
@@ -31,23 +33,23 @@ class Put(msgspec.Struct, frozen=True, tag=True):
 
     def stage(self, change: PutFile | PutLink) -> None:
         """Write the new content, and keep the old. Raises `OSError`."""
-        if isinstance(change, PutLink):
-            with open_parent(self.staged) as folder:
-                os.symlink(change.target, self.staged.name, dir_fd=folder)
-        else:
-            like = look(self.place) if self.old.kind == "file" else None
-            with open_parent(self.staged) as folder:
-                write_new(folder, self.staged.name, change.data, like=like, mode=change.mode)
-        if self.kept is not None:
-            _keep(self.place, self.kept, self.old)
+        with open_parent(self.staged) as beside:
+            if isinstance(change, PutLink):
+                os.symlink(change.target, self.staged.name, dir_fd=beside)
+            else:
+                like = look(self.place) if self.old.kind == "file" else None
+                write_new(beside, self.staged.name, change.data, like=like, mode=change.mode)
+            if self.kept is not None:
+                _keep(self.place, beside, self.kept.name, self.old)
 
     def do(self) -> None:
         """Give the new content its name."""
         if look(self.staged) is None:
             return
-        if state_of(self.place) != self.old:
-            raise Stale(self.place)
-        rename(self.staged, self.place)
+        with _both(self.staged, self.place) as (beside, folder):
+            if state_in(folder, self.place.name) != self.old:
+                raise Stale(self.place)
+            os.rename(self.staged.name, self.place.name, src_dir_fd=beside, dst_dir_fd=folder)
 
     def undo(self) -> None:
         """Give the old content its name back."""
@@ -182,18 +184,17 @@ Step: TypeAlias = Put | Take | TakeFolder | Make | Mode
 
 def rename(source: Place, target: Place) -> None:
     """Give what is at `source` the name `target`, over what has it now. Raises `OSError`."""
-    with open_parent(source) as old:
-        if source.parent == target.parent:
-            os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=old)
-            return
-        with open_parent(target) as new:
-            os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+    with _both(source, target) as (old, new):
+        os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
 
 
-def remove(place: Place) -> None:
-    """No file or link at `place`. Raises `OSError`, but not where nothing is."""
-    with suppress(FileNotFoundError, NotADirectoryError), open_parent(place) as folder:
-        os.unlink(place.name, dir_fd=folder)
+def remove(*places: Place) -> None:
+    """No file or link at any of `places`. Raises `OSError`, but not where nothing is."""
+    for parent, siblings in groupby(places, key=lambda place: place.parent):
+        with suppress(FileNotFoundError, NotADirectoryError), open_folder(parent) as folder:
+            for place in siblings:
+                with suppress(FileNotFoundError):
+                    os.unlink(place.name, dir_fd=folder)
 
 
 def set_mode(place: Place, mode: int) -> None:
@@ -212,18 +213,28 @@ def set_mode(place: Place, mode: int) -> None:
         os.close(descriptor)
 
 
-def _keep(place: Place, kept: Place, old: FileState) -> None:
+@contextmanager
+def _both(one: Place, other: Place) -> Iterator[tuple[int, int]]:
+    """The folders that hold the two, open; mostly it is the same one."""
+    with open_parent(one) as first:
+        if one.parent == other.parent:
+            yield first, first
+        else:
+            with open_parent(other) as second:
+                yield first, second
+
+
+def _keep(place: Place, beside: int, name: str, old: FileState) -> None:
     """A second name for the old file, or where the file system has none a copy; links are made again."""
-    with open_parent(kept) as to:
-        if old.kind == "link":
-            os.symlink(old.target, kept.name, dir_fd=to)
-            return
-        try:
-            with open_parent(place) as folder:
-                os.link(place.name, kept.name, src_dir_fd=folder, dst_dir_fd=to, follow_symlinks=False)
-        except OSError:
-            with open(open_file(place), "rb") as file:
-                write_new(to, kept.name, file.read(), like=os.fstat(file.fileno()))
+    if old.kind == "link":
+        os.symlink(old.target, name, dir_fd=beside)
+        return
+    try:
+        with open_parent(place) as folder:
+            os.link(place.name, name, src_dir_fd=folder, dst_dir_fd=beside, follow_symlinks=False)
+    except OSError:
+        with open(open_file(place), "rb") as file:
+            write_new(beside, name, file.read(), like=os.fstat(file.fileno()))
 
 
 def _same_content(found: FileState, wanted: FileState) -> bool:
@@ -233,8 +244,5 @@ def _same_content(found: FileState, wanted: FileState) -> bool:
 def sync(places: set[Place]) -> None:
     """Put the names in these folders on disk. Raises `OSError`."""
     for place in places:
-        descriptor = open_folder(place)
-        try:
-            sync_folder(descriptor)
-        finally:
-            os.close(descriptor)
+        with open_folder(place) as folder:
+            sync_folder(folder)

@@ -14,6 +14,7 @@ What this module does not do: word errors for people; it raises `OSError` with t
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -46,6 +47,9 @@ __all__ = [
 _NOTHING: Final[Mapping[Place, FileState]] = MappingProxyType({})
 _PATIENCE_S: Final = 10.0
 """How long another process may take to end or to recover what stands in our way; it is at work on that and nothing else."""
+
+_MANY: Final = 32
+_THREADS: Final = 8
 
 
 @contextmanager
@@ -150,10 +154,19 @@ def _end(entry: Entry, steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _stage(steps: Sequence[Step], contents: Mapping[Place, PutFile | PutLink]) -> None:
-    for step in steps:
-        if isinstance(step, Put):
-            with _about(step.place):
-                step.stage(contents[step.place])
+    puts = [step for step in steps if isinstance(step, Put)]
+
+    def one(step: Put) -> None:
+        with _about(step.place):
+            step.stage(contents[step.place])
+
+    if len(puts) < _MANY:
+        for step in puts:
+            one(step)
+    else:
+        # A disk that is asked for many files at once writes its own journal once for several.
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(one, puts))
 
 
 def _do(steps: Sequence[Step]) -> None:
@@ -192,9 +205,7 @@ def _tidy(entry: Entry, steps: Sequence[Step]) -> None:
     # From here on nothing is done or undone: without what was kept, both would go wrong.
     if entry.stage in (Stage.REDO, Stage.UNDO):
         entry.advance(Stage.DONE)
-    for step in steps:
-        for place in step.leftovers:
-            remove(place)
+    remove(*(place for step in steps for place in step.leftovers))
     entry.remove()
 
 
