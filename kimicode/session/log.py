@@ -11,7 +11,6 @@ Promises:
 What this module does not do: decide where logs live (`store`) or what events mean (`replay`).
 """
 
-import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import msgspec
 
 from kimicode.errors import SessionError
 from kimicode.events import Event, decode_event, encode_event
+from kimicode.session.private import make_private, sync_folder
 
 Write = Callable[[int, bytes], int]
 """`os.write`'s form: file descriptor and bytes in, how many were taken out."""
@@ -121,10 +121,10 @@ def _decode(line: bytes, path: Path, number: int) -> Event:
 def _open(path: Path, *, create: bool) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_EXCL if create else 0)
     try:
-        _make_private(path.parent)
+        make_private(path.parent)
         fd = os.open(path, flags, 0o600)
         try:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -133,25 +133,6 @@ def _open(path: Path, *, create: bool) -> int:
         raise
     except OSError as error:
         raise _failure("open", path, error) from error
-
-
-def _make_private(folder: Path) -> None:
-    # `Path.mkdir(parents=True)` would give the parents the default mode.
-    if folder.is_dir():
-        return
-    _make_private(folder.parent)
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _lock(fd: int, path: Path) -> None:
