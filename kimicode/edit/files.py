@@ -1,29 +1,35 @@
-"""Text files, read strictly and written atomically.
+"""Text files, read strictly, and as bytes again.
 
-Reading: UTF-8 or nothing; a byte order mark is taken off and remembered; newlines stay as they are; what is not a regular file, too
-large, or holds a NUL is refused without blocking. Writing: a temporary file in the same folder, fsync, rename, so that a reader sees the
-old file or the new one, and a full disk leaves the old one and nothing else. Mode, owner and a symbolic link's place are kept;
-a hard link is not: the other names keep the old text. Every failure is a `ToolError` that names the file as the caller called it.
-What this module does not do: decide what may be touched (`sandbox.policy`) or what the new text is (`edit.replace`).
+Readable is what is surely text: UTF-8, or UTF-16 whose byte order mark says so; marks are taken off and remembered, newlines stay as they
+are. What is not a regular file, too large, holds a NUL or does not decode is refused without blocking and left as it is. `encode` gives the
+same bytes for an unchanged text, and refuses a text that the file's own encoding can't hold. Every failure is a `ToolError` that names the
+file as the caller called it; a link that has been put in the way is a `RefusedError`.
+What this module does not do: decide what may be touched (`sandbox.policy`), write (`files.transaction`), or guess an encoding.
 """
 
-import contextlib
+import codecs
 import errno
 import os
-import secrets
 import stat
-from pathlib import Path
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from kimicode.errors import ToolError
+from kimicode.errors import KimicodeError, RefusedError, ToolError
+from kimicode.files import state
+from kimicode.files.place import Place, look, open_file
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 """Larger files are refused: no one edits them by text, and holding them several times over is what memory is not for."""
 
-_BOM: Final = b"\xef\xbb\xbf"
-_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+Encoding: TypeAlias = Literal["utf-8", "utf-16-le", "utf-16-be"]
+_MARKS: Final[Mapping[Encoding, bytes]] = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+}
+_SHOWN: Final[Mapping[Encoding, str]] = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
@@ -35,35 +41,36 @@ _KINDS: Final = {
 
 
 class TextFile(msgspec.Struct, frozen=True):
-    """A file's text, without the byte order mark that `bom` remembers; newlines exactly as on disk."""
+    """A file's text, without the byte order mark that `bom` remembers; newlines exactly as on disk.
+
+    `digest` names the bytes that were read (`files.state.digest`); it is empty for a text that comes from elsewhere.
+    """
 
     text: str
     bom: bool = False
+    encoding: Encoding = "utf-8"
+    digest: str = ""
+
+    def with_text(self, text: str) -> "TextFile":
+        """Another text in the same encoding."""
+        return TextFile(text, self.bom, self.encoding)
 
 
-def read_text(path: Path, name: str, *, max_bytes: int = MAX_BYTES) -> TextFile:
-    """The text of `path`, called `name` in messages. Raises `ToolError` for everything that is not a readable UTF-8 text file."""
-    data = read_bytes(path, name, max_bytes=max_bytes)
-    bom = data.startswith(_BOM)
-    if data.startswith(_UTF16_MARKS):
-        raise ToolError(f"{name} is UTF-16, not UTF-8. Convert a copy with the shell (iconv -f UTF-16 -t UTF-8) to look at it.")
-    if b"\0" in data:
-        raise ToolError(f"{name} is a binary file ({len(data)} bytes): it has a NUL byte at offset {data.index(0)}.")
-    try:
-        return TextFile(data[len(_BOM) if bom else 0 :].decode("utf-8"), bom)
-    except UnicodeDecodeError as error:
-        offset = error.start + (len(_BOM) if bom else 0)
-        raise ToolError(f"{name} is not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset}. It was left as it is.") from error
+def read_text(place: Place, name: str, *, max_bytes: int = MAX_BYTES) -> TextFile:
+    """The text at `place`, called `name` in messages. Raises `ToolError` for everything that is not a readable text file."""
+    return decode(read_bytes(place, name, max_bytes=max_bytes), name)
 
 
-def read_bytes(path: Path, name: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+def read_bytes(place: Place, name: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of a regular file of at most `max_bytes`. Never blocks on a FIFO or a device, nor on a file that grows."""
     try:
         # The kind is asked for first: opening some devices has effects of its own.
-        _require_regular(path.stat(), name)
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            _require_regular(os.fstat(file.fileno()), name)
-            data = file.read(max_bytes + 1)
+        found = look(place)
+        if found is not None:
+            require_regular(found, name)
+        with open(open_file(place), "rb", buffering=0) as file:
+            require_regular(os.fstat(file.fileno()), name)
+            data = _at_most(file.fileno(), max_bytes + 1)
     except OSError as error:
         raise failed(name, "read", error) from error
     if len(data) > max_bytes:
@@ -71,82 +78,61 @@ def read_bytes(path: Path, name: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
-def write_text(path: Path, name: str, file: TextFile) -> None:
-    """Put `file` at `path`, whole or not at all. Raises `ToolError`; then the old file is untouched and no temporary one is left."""
+def decode(data: bytes, name: str) -> TextFile:
+    """The text that `data` surely is. Raises `ToolError`."""
+    encoding, bom = _encoding(data)
+    start = len(_MARKS[encoding]) if bom else 0
+    if encoding == "utf-8" and b"\0" in data:
+        raise ToolError(f"{name} is a binary file ({len(data)} bytes): it has a NUL byte at offset {data.index(0)}.")
     try:
-        data = file.text.encode("utf-8")
+        text = data[start:].decode(encoding)
+    except UnicodeDecodeError as error:
+        offset = error.start + start
+        what = f"{_SHOWN[encoding]} text: byte 0x{data[offset]:02x} at offset {offset}"
+        raise ToolError(f"{name} is not {what}. It was left as it is.") from error
+    if encoding != "utf-8" and "\0" in text:
+        raise ToolError(f"{name} is a binary file ({len(data)} bytes): it starts like UTF-16 but has a NUL.")
+    return TextFile(text, bom, encoding, state.digest(data))
+
+
+def encode(file: TextFile, name: str = "the file") -> bytes:
+    """The bytes of `file`. Raises `ToolError` for what its encoding can't hold."""
+    try:
+        data = file.text.encode(file.encoding)
     except UnicodeEncodeError as error:
-        code = ord(file.text[error.start])
-        raise ToolError(f"{name}: the text has a lone surrogate (U+{code:04X}), which no UTF-8 file can hold.") from error
-    write_bytes(path, name, _BOM + data if file.bom else data)
+        shown, code = _SHOWN[file.encoding], ord(file.text[error.start])
+        raise ToolError(f"{name}: the text has a lone surrogate (U+{code:04X}), which no {shown} file can hold.") from error
+    return _MARKS[file.encoding] + data if file.bom else data
 
 
-def write_bytes(path: Path, name: str, data: bytes) -> None:
-    """`write_text` for bytes. Missing parent folders are made; a symbolic link stays and its target is replaced."""
-    try:
-        target = Path(os.path.realpath(path))
-        old = _old_file(target, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, old, data)
-    except OSError as error:
-        raise failed(name, "write", error) from error
-
-
-def failed(name: str, what: str, error: OSError) -> ToolError:
+def failed(name: str, what: str, error: OSError) -> KimicodeError:
     """An operating system's error about the file `name` in words for the model; `what` is `read` or `write`."""
+    if error.errno == errno.ELOOP:
+        hint = "Look at what is there now, and use the real path."
+        return RefusedError(f"{name}: a link was put in its way after it had been checked. Nothing was changed.", hint=hint)
     if error.errno in _NO_SPACE:
         return ToolError(f"{name}: no space left to write it ({error.strerror}). Nothing was changed; free some space and try again.")
     return ToolError(f"{name}: can't {what} it: {error.strerror or error}.")
 
 
-def _old_file(target: Path, name: str) -> os.stat_result | None:
-    try:
-        old = target.stat()
-    except FileNotFoundError:
-        return None
-    _require_regular(old, name)
-    if not os.access(target, os.W_OK):
-        raise ToolError(f"{name} is write-protected (mode {stat.S_IMODE(old.st_mode):o}). It was left as it is.")
-    return old
-
-
-def _replace(target: Path, old: os.stat_result | None, data: bytes) -> None:
-    temporary = target.with_name(f".kimicode-{secrets.token_hex(8)}.tmp")
-    # 0o666 lets the kernel apply the umask, as for any new file.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            if old is not None:
-                _keep_owner_and_mode(descriptor, old)
-            os.fsync(descriptor)
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
-    _sync_folder(target.parent)
-
-
-def _keep_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-
-
-def _sync_folder(folder: Path) -> None:
-    # Some file systems can't sync a folder; the rename is then as durable as they make it.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _require_regular(found: os.stat_result, name: str) -> None:
+def require_regular(found: os.stat_result, name: str) -> None:
+    """`ToolError` for what is not a regular file; `RefusedError` for a link: a checked place had none."""
+    if stat.S_ISLNK(found.st_mode):
+        raise failed(name, "open", OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
     if not stat.S_ISREG(found.st_mode):
         raise ToolError(f"{name} is {_KINDS.get(stat.S_IFMT(found.st_mode), 'not a regular file')}, not a file with text.")
+
+
+def _encoding(data: bytes) -> tuple[Encoding, bool]:
+    for encoding, mark in _MARKS.items():
+        if data.startswith(mark):
+            return encoding, True
+    return "utf-8", False
+
+
+def _at_most(descriptor: int, count: int) -> bytes:
+    pieces = []
+    while count and (piece := os.read(descriptor, min(count, 1 << 20))):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)

@@ -12,6 +12,7 @@ import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.sandbox.policy import Policy
+from kimicode.tools.hands import Hands
 
 
 class Accesses(msgspec.Struct, frozen=True):
@@ -30,11 +31,22 @@ class Accesses(msgspec.Struct, frozen=True):
 
 
 class ToolContext(msgspec.Struct, frozen=True):
-    """What a call may use. `scratch` is a folder outside the workspace for results too large for the context."""
+    """What a call may use. `scratch` is a folder outside the workspace for results too large for the context.
+
+    `hands` are those of a session, which remember what the model has read.
+    """
 
     workspace: Path
     policy: Policy
     scratch: Path
+    hands: Hands | None = None
+
+    @property
+    def files(self) -> Hands:
+        """Reads and changes files. Without `hands`, ones that remember nothing and keep locks and journal in `scratch`."""
+        if self.hands is not None:
+            return self.hands
+        return Hands(self.policy, locks=self.scratch / "locks", journal=self.scratch / "journal")
 
 
 class Tool(Protocol):

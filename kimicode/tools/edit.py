@@ -7,11 +7,11 @@ from typing import Final, cast
 
 import msgspec
 
-from kimicode.edit.files import TextFile, read_text, write_text
-from kimicode.edit.replace import replace
+from kimicode.edit.replace import Replaced, replace
 from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.hands import Texts
 from kimicode.tools.paths import accessed, refuse_folder, require_exists
 
 NAME: Final = "edit"
@@ -39,11 +39,24 @@ class Edit(msgspec.Struct, frozen=True):
         path = context.policy.writable(name).path
         require_exists(path, name)
         refuse_folder(path, name)
-        file = read_text(path, name)
-        old, new = cast(str, args["old_string"]), cast(str, args["new_string"])
-        try:
-            done = replace(file.text, old, new, replace_all=cast(bool, args.get("replace_all", False)))
-        except ToolError as error:
-            raise ToolError(f"{name}: {error.message}") from error
-        write_text(path, name, TextFile(done.text, file.bom))
-        return f"Edited {name}: {done.count} replacement{'' if done.count == 1 else 's'}."
+        count = 0
+
+        def replaced(files: Texts) -> Texts:
+            nonlocal count
+            file = files[name]
+            if file is None:
+                raise ToolError(f"{name} does not exist (any more). Use glob to find the file.")
+            done = _replaced(file.text, name, args)
+            count = done.count
+            return {name: file.with_text(done.text)}
+
+        notes = context.files.change([name], replaced).notes
+        return " ".join((f"Edited {name}: {count} replacement{'' if count == 1 else 's'}.", *notes))
+
+
+def _replaced(text: str, name: str, args: JsonObject) -> Replaced:
+    old, new = cast(str, args["old_string"]), cast(str, args["new_string"])
+    try:
+        return replace(text, old, new, replace_all=cast(bool, args.get("replace_all", False)))
+    except ToolError as error:
+        raise ToolError(f"{name}: {error.message}") from error

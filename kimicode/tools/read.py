@@ -8,7 +8,6 @@ from typing import Final, cast
 
 import msgspec
 
-from kimicode.edit.files import read_text
 from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
@@ -42,7 +41,7 @@ class Read(msgspec.Struct, frozen=True):
         path = context.policy.readable(name).path
         require_exists(path, name)
         refuse_folder(path, name)
-        text = read_text(path, name).text
+        text = context.files.read(name).text
         return part(text, name, cast(int, args.get("offset", 1)), cast(int, args.get("limit", DEFAULT_LINES)))
 
 

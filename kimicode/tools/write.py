@@ -1,15 +1,17 @@
 """`write {path, content}`: make a file or replace all of it, with missing folders, atomically.
 
-The content is written as it is, newlines included. What this tool does not do: append.
+The content is written as it is, newlines included, in the encoding and with the byte order mark of the file that it replaces; one that
+is no text is not replaced. What this tool does not do: append.
 """
 
 from typing import Final, cast
 
 import msgspec
 
-from kimicode.edit.files import TextFile, write_text
+from kimicode.edit.files import TextFile
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.hands import Texts
 from kimicode.tools.paths import accessed, refuse_folder
 
 NAME: Final = "write"
@@ -31,6 +33,14 @@ class Write(msgspec.Struct, frozen=True):
         name, content = cast(str, args["path"]), cast(str, args["content"])
         path = context.policy.writable(name).path
         refuse_folder(path, name)
-        write_text(path, name, TextFile(content))
+
+        def whole(files: Texts) -> Texts:
+            old = files[name]
+            if old is None:
+                return {name: TextFile(content)}
+            # A byte order mark that the model wrote itself is the one that the file has.
+            return {name: old.with_text(content.removeprefix("\ufeff") if old.bom else content)}
+
+        notes = context.files.change([name], whole).notes
         lines = content.count("\n") + (not content.endswith("\n") and content != "")
-        return f"Wrote {name}: {lines} line{'' if lines == 1 else 's'}."
+        return " ".join((f"Wrote {name}: {lines} line{'' if lines == 1 else 's'}.", *notes))

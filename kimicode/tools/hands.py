@@ -1,0 +1,206 @@
+"""The one way in which tools read and change text files.
+
+`change` asks the policy, takes the files' locks, looks whether the model knows what it is about to change, lets a pure function make the
+new texts, has the old contents kept, and changes all files or none. What the model knows are the digests of what it has read or written:
+a file that is not as it last saw it is an error that says so. Every failure is a `ToolError` or a `RefusedError`, and means that nothing
+was changed. What this module does not do: match or parse (`edit`), or remember beyond the process.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import msgspec
+
+from kimicode.edit.files import TextFile, decode, encode, failed, read_bytes, read_text, require_regular
+from kimicode.errors import KimicodeError, ToolError
+from kimicode.files.place import Place, look, open_parent
+from kimicode.files.state import MISSING, FileState, Stale, digest
+from kimicode.files.transaction import Change, LockTimeout, PutFile, Remove, apply, exclusive
+from kimicode.sandbox.policy import Policy
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A text whose file had the name `source` until now, and whose mode it keeps."""
+
+    file: TextFile
+    source: str
+
+
+Texts: TypeAlias = Mapping[str, TextFile | None]
+"""Files by the names the model uses for them; None where nothing is."""
+
+Edit: TypeAlias = Callable[[Texts], Mapping[str, TextFile | Moved | None]]
+"""Old texts in, the new ones of those that change out; None deletes. Pure; it may raise `ToolError`."""
+
+Keep: TypeAlias = Callable[[Mapping[Place, tuple[FileState, bytes]]], None]
+"""Takes what the places hold that are about to change. Where it raises, nothing is changed."""
+
+Announce: TypeAlias = Callable[[Mapping[Place, tuple[FileState, FileState]]], None]
+"""Takes the states before and after a change that is about to happen; a new file's mode is 0, for it is not known yet."""
+
+WAIT_S: Final = 10.0
+"""How long a change waits for other processes: they hold a file's lock for milliseconds, so this is not load but a fault."""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What was done: the states before and after, and what the model should be told besides."""
+
+    states: Mapping[Place, tuple[FileState, FileState]]
+    notes: tuple[str, ...] = ()
+
+
+class Hands:
+    """The hands of one session. `strict`: a file that exists must have been read before it is changed.
+
+    `locks` and `journal` are folders, the same ones for all sessions of a user; they are made when they are needed.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        locks: Path,
+        journal: Path,
+        keep: Keep = lambda _: None,
+        announce: Announce = lambda _: None,
+        strict: bool = False,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self.seen: dict[Path, str] = {}
+        self._policy = policy
+        self._locks = locks
+        self._journal = journal
+        self._keep = keep
+        self._announce = announce
+        self._strict = strict
+        self._wait_s = wait_s
+
+    def read(self, name: str) -> TextFile:
+        """The text of a file that the model now knows. Raises `ToolError`, `RefusedError`."""
+        place = self._policy.readable(name)
+        file = read_text(place, name)
+        self.seen[place.path] = file.digest
+        return file
+
+    def change(self, names: Sequence[str], edit: Edit) -> Changed:
+        """Change some of the files `names`, all of what `edit` says or nothing. Raises `ToolError`, `RefusedError`."""
+        places = {name: self._policy.writable(name) for name in names}
+        _refuse_twins(places)
+        try:
+            with exclusive(places.values(), locks=self._locks, journal=self._journal, timeout_s=self._wait_s):
+                return self._change(places, edit)
+        except LockTimeout as error:
+            raise ToolError(f"{error}. Nothing was changed; try again.") from error
+        except Stale as error:
+            raise ToolError(f"{_name(error.place.path, places)} was changed by somebody else just now. Read it again.") from error
+        except OSError as error:
+            raise _in_words(error, places) from error
+
+    def _change(self, places: Mapping[str, Place], edit: Edit) -> Changed:
+        old = {name: self._old(place, name) for name, place in places.items()}
+        new = edit({name: each.file if each else None for name, each in old.items()})
+        planned = [step for name, file in new.items() if (step := _planned(name, places[name], file, old))]
+        if not planned:
+            return Changed({})
+        self._keep({step.place: (step.before, step.data) for step in planned})
+        states = {step.place: (step.before, step.after) for step in planned}
+        self._announce(states)
+        # Everything that was read is looked at again: an edit may rest on a file that it does not change.
+        expected = {places[name]: each.state if each else MISSING for name, each in old.items()}
+        apply([step.change for step in planned], journal=self._journal, expected=expected)
+        self._note(states)
+        return Changed(states, tuple(step.note for step in planned if step.note))
+
+    def _old(self, place: Place, name: str) -> "_Old | None":
+        found = _regular(place, name)
+        if found is None:
+            return None
+        data = read_bytes(place, name)
+        file = decode(data, name)
+        self._require_known(place, name, file.digest)
+        return _Old(file, data, FileState("file", stat.S_IMODE(found.st_mode), file.digest, size=len(data)), found.st_nlink)
+
+    def _require_known(self, place: Place, name: str, now: str) -> None:
+        seen = self.seen.get(place.path)
+        if seen is None and self._strict:
+            raise ToolError(f"{name} exists and was not read yet in this session. Read it first. Nothing was changed.")
+        if seen is not None and seen != now:
+            raise ToolError(f"{name} was changed since you last read it, by the user or a command. Read it again. Nothing was changed.")
+
+    def _note(self, states: Mapping[Place, tuple[FileState, FileState]]) -> None:
+        for place, (_, after) in states.items():
+            if after.kind == "file":
+                self.seen[place.path] = after.digest
+            else:
+                self.seen.pop(place.path, None)
+
+
+class _Old(msgspec.Struct, frozen=True):
+    file: TextFile
+    data: bytes
+    state: FileState
+    names: int
+
+
+class _Planned(msgspec.Struct, frozen=True):
+    """One change: `data` is what was there, in the state `before`."""
+
+    place: Place
+    change: Change
+    before: FileState
+    data: bytes
+    after: FileState
+    note: str = ""
+
+
+def _planned(name: str, place: Place, new: TextFile | Moved | None, old: Mapping[str, _Old | None]) -> _Planned | None:
+    """The change that makes `new` of what is at `place`; None where it is so already."""
+    was = old[name]
+    before, held = (was.state, was.data) if was else (MISSING, b"")
+    note = f"{name} has other names (hard links): they keep the old text." if was and was.names > 1 else ""
+    if new is None:
+        return _Planned(place, Remove(place), before, held, MISSING) if was else None
+    source = old[new.source] if isinstance(new, Moved) else None
+    data = encode(new.file if isinstance(new, Moved) else new, name)
+    mode = source.state.mode if source else None
+    after = FileState("file", before.mode if mode is None else mode, digest(data), size=len(data))
+    return None if after == before else _Planned(place, PutFile(place, data, mode), before, held, after, note)
+
+
+def _regular(place: Place, name: str) -> os.stat_result | None:
+    """What is at `place` if it may be replaced, None where nothing is. Raises `ToolError`, `RefusedError`, `OSError`."""
+    found = look(place)
+    if found is None:
+        return None
+    require_regular(found, name)
+    with open_parent(place) as folder:
+        if not os.access(place.name, os.W_OK, dir_fd=folder, follow_symlinks=False):
+            raise ToolError(f"{name} is write-protected (mode {stat.S_IMODE(found.st_mode):o}). It was left as it is.")
+    return found
+
+
+def _refuse_twins(places: Mapping[str, Place]) -> None:
+    names: dict[Path, str] = {}
+    for name, place in places.items():
+        if (other := names.setdefault(place.path, name)) != name:
+            raise ToolError(f"{other} and {name} are the same file. Use one name for it. Nothing was changed.")
+
+
+def _name(path: Path, places: Mapping[str, Place]) -> str:
+    """What the model calls the file; a folder is called after the first file that needs it."""
+    for name, place in places.items():
+        if place.path == path or path in place.path.parents:
+            return name
+    return ", ".join(places)
+
+
+def _in_words(error: OSError, places: Mapping[str, Place]) -> KimicodeError:
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else Path()
+    name = _name(path, places)
+    if error.errno == errno.EISDIR:
+        return ToolError(f"{name} is a folder, not a file with text. Nothing was changed.")
+    return failed(name, "write", error)
