@@ -1,0 +1,1 @@
+"""What a shell command would do, read before it runs: every command in it, every redirect, every wrapper."""
