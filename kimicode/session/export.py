@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from kimicode.events import Event, RunFinished
+from kimicode.events import Event, Rewound, RunFinished
 from kimicode.messages import Assistant, Message, System, ToolCall, ToolResult, Usage, User
 from kimicode.session.replay import Replayed, message_of, replay
 
@@ -65,6 +65,8 @@ def to_markdown(events: Iterable[Event]) -> str:
         message = message_of(event)
         if message is not None:
             parts += _message(message)
+        elif isinstance(event, Rewound):
+            parts.append(f"*Rewound to before turn {event.to_turn}*")
         elif isinstance(event, RunFinished):
             reason = f": {_inline(event.error)}" if event.error else ""
             parts.append(f"*Run ended: {event.status}{reason}*")

@@ -56,6 +56,25 @@ class SessionStore:
         """The folder for large tool results of a session; not created here."""
         return self.root / "scratch" / session_id
 
+    def intent(self, session_id: str) -> Path:
+        """The file that says what a rewind of a session is about to do, while it does."""
+        return self.root / "rewinds" / f"{session_id}.json"
+
+    @property
+    def preimages(self) -> Path:
+        """The folder of what files held before they were changed."""
+        return self.root / "preimages"
+
+    @property
+    def journal(self) -> Path:
+        """The folder of the transactions over files that are under way."""
+        return self.root / "journal"
+
+    @property
+    def locks(self) -> Path:
+        """The folder of the locks of files that are being changed."""
+        return self.root / "locks"
+
     def create(self) -> tuple[str, SessionLog]:
         """A new session: its id and its empty log. Raises `SessionError`."""
         while True:
