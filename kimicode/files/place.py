@@ -99,6 +99,15 @@ def open_folder(place: Place) -> Iterator[int]:
         yield folder
 
 
+@contextmanager
+def about(place: Place) -> Iterator[None]:
+    """An `OSError` names the whole path of `place`, not a part of it or a temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place.path)) from error
+
+
 def sync_folder(folder: int) -> None:
     """Put the names in an open folder on disk, as far as its file system can. Raises `OSError` where it can and fails."""
     try:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from kimicode.files.atomic import temporary_name
 from kimicode.files.changes import Change, MakeFolder, PutFile, PutLink, Remove, SetMode
-from kimicode.files.place import Place, look
+from kimicode.files.place import Place, about, look
 from kimicode.files.state import MISSING, FileState, Stale, digest, state_of
 from kimicode.files.steps import Make, Mode, Put, Step, Take, TakeFolder
 
@@ -21,11 +21,13 @@ from kimicode.files.steps import Make, Mode, Put, Step, Take, TakeFolder
 def plan(changes: Sequence[Change], expected: Mapping[Place, FileState]) -> tuple[Step, ...]:
     """The steps; none where all is as it should be. Raises `Stale` where a place is not as `expected`, or `OSError`."""
     for place, state in expected.items():
-        if state_of(place) != state:
-            raise Stale(place)
+        with about(place):
+            if state_of(place) != state:
+                raise Stale(place)
     planned = _Planner({change.place for change in changes if isinstance(change, Remove)}, expected)
     for change in changes:
-        planned.add(change)
+        with about(change.place):
+            planned.add(change)
     steps = planned.steps()
     return steps if len(steps) > 1 else tuple(_alone(step) for step in steps)
 
@@ -42,6 +44,8 @@ class _Planner:
         self._modes: list[Mode] = []
 
     def steps(self) -> tuple[Step, ...]:
+        for place in self._puts.keys() & self._made.keys():
+            raise _error(errno.EISDIR, place)
         deepest_first = sorted(self._folders_taken, key=lambda step: -_depth(step.place))
         modes = sorted(self._modes, key=lambda step: -_depth(step.place))
         made = sorted(self._made.values(), key=lambda step: _depth(step.place))

@@ -25,7 +25,7 @@ import msgspec
 from kimicode.files.changes import Change, MakeFolder, PutFile, PutLink, Remove, SetMode
 from kimicode.files.journal import Entry, Stage, claim, create, listed, peek
 from kimicode.files.locks import LockTimeout, locked
-from kimicode.files.place import Place
+from kimicode.files.place import Place, about
 from kimicode.files.plan import plan
 from kimicode.files.state import FileState, Stale
 from kimicode.files.steps import Put, Step, remove, sync
@@ -157,7 +157,7 @@ def _stage(steps: Sequence[Step], contents: Mapping[Place, PutFile | PutLink]) -
     puts = [step for step in steps if isinstance(step, Put)]
 
     def one(step: Put) -> None:
-        with _about(step.place):
+        with about(step.place):
             step.stage(contents[step.place])
 
     if len(puts) < _MANY:
@@ -171,7 +171,7 @@ def _stage(steps: Sequence[Step], contents: Mapping[Place, PutFile | PutLink]) -
 
 def _do(steps: Sequence[Step]) -> None:
     for step in steps:
-        with _about(step.place):
+        with about(step.place):
             step.do()
     # The changes are there, whatever the disk says now; a folder may have gone with a later step.
     for folder in {step.place.parent for step in steps}:
@@ -193,7 +193,7 @@ def _undo(steps: Sequence[Step]) -> None:
     first: OSError | None = None
     for step in reversed(steps):
         try:
-            with _about(step.place):
+            with about(step.place):
                 step.undo()
         except OSError as error:
             first = first or error
@@ -207,15 +207,6 @@ def _tidy(entry: Entry, steps: Sequence[Step]) -> None:
         entry.advance(Stage.DONE)
     remove(*(place for step in steps for place in step.leftovers))
     entry.remove()
-
-
-@contextmanager
-def _about(place: Place) -> Iterator[None]:
-    """Errors name the place that they concern, not a temporary file."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(place.path)) from error
 
 
 def _encode(steps: tuple[Step, ...]) -> bytes:
