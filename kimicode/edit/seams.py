@@ -1,0 +1,135 @@
+"""Where a replacement meets what stays: mistakes that an exact match can't show, because the text matched is only half of what was meant.
+
+A text that stops short of what its replacement repeats (the rest of a line, the line before) would stand there twice; a newline that only
+the old text has would join lines; a first line without its indentation leaves that of the others open. Each doubt is a refusal with a way
+out: send more of the text around it. What this module does not do: look at anything but the lines at both ends.
+"""
+
+import re
+from typing import Final
+
+from kimicode.edit.ladder import Place
+from kimicode.edit.lines import indentation, lf, line_at
+
+_WORD: Final = re.compile(r"\w")
+_WORDS: Final = re.compile(r"\w+")
+
+
+def doubt(text: str, place: Place, old: str, new: str) -> str | None:
+    """What is doubtful about putting `new` for `old`, which stands at `place`: one sentence for the model, or None."""
+    if not new:
+        return None
+    head, tail = _before(text, place.start), _after(text, place.end)
+    sent, wanted = lf(old).split("\n"), lf(new).split("\n")
+    return (
+        _joined(text, place, head, sent, wanted)
+        or _open_indentation(text, place, head, sent, wanted)
+        or _twice_at_start(text, place, head, sent, wanted)
+        or _twice_at_end(text, place, tail, sent, wanted)
+        or _cut_word(text, place, sent, wanted)
+    )
+
+
+def _before(text: str, place: int) -> str:
+    return text[max(text.rfind("\n", 0, place), text.rfind("\r", 0, place)) + 1 : place]
+
+
+def _after(text: str, place: int) -> str:
+    ends = [end for end in (text.find("\n", place), text.find("\r", place)) if end >= 0]
+    return text[place : min(ends, default=len(text))]
+
+
+def _joined(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
+    if "\n".join(sent).strip("\n") == "\n".join(wanted).strip("\n"):
+        return None
+    if sent[-1] == "" and wanted[-1] != "" and len(sent) > 1 and place.end < len(text):
+        return (
+            f"old_string ends with a newline and new_string does not, so line {line_at(text, place.end)} would be joined to its last line. "
+            "End both with a newline, or neither."
+        )
+    if sent[0] == "" and wanted[0] != "" and len(sent) > 1 and head:
+        return (
+            "old_string starts with a newline and new_string does not, so its first line would be joined to "
+            f"line {line_at(text, place.start)}. Start both with a newline, or neither."
+        )
+    return None
+
+
+def inside_indentation(text: str, place: Place, old: str, new: str) -> bool:
+    """True for a single line found without all of its indentation, and several lines to put there."""
+    head = _before(text, place.start)
+    return bool(head) and not head.strip() and old[:1] in " \t" and "\n" not in old.rstrip("\r\n") and "\n" in new.rstrip("\r\n")
+
+
+def _open_indentation(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
+    if not head or head.strip() or any(line.strip() for line in sent[1:]):
+        return None
+    if any(line.strip() and not line.startswith(head) for line in wanted[1:]):
+        return (
+            f"old_string leaves out the indentation of line {line_at(text, place.start)}, so how far the lines of new_string are meant "
+            "to be indented is not certain. Send whole lines, with their indentation."
+        )
+    return None
+
+
+def _twice_at_start(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
+    number = line_at(text, place.start)
+    if not head:
+        line = _before(text, max(place.start - 1 - (text[place.start - 2 : place.start] == "\r\n"), 0)) if place.start else ""
+        if line.strip() and wanted[0] == line and sent[0] != line and len(wanted) > 1:
+            return _again(f"line {number - 1}, `{line.strip()}`,", "first", "before")
+        return None
+    if not head.strip():
+        doubled = sent[0][:1] not in " \t" and wanted[0].startswith(head) and bool(wanted[0].strip())
+        doubled = doubled or (sent[0].strip() != "" and indentation(wanted[0]) == head + indentation(sent[0]))
+        return _again(f"the indentation of line {number}", "first", "before") if doubled else None
+    body = head.lstrip()
+    if wanted[0] in (head + sent[0], body + sent[0]) or (_WORD.search(body) and len(body) > 1 and wanted[0].lstrip().startswith(body)):
+        return _again(f"the start of line {number}, `{body}`,", "first", "before")
+    return None
+
+
+def _twice_at_end(text: str, place: Place, tail: str, sent: list[str], wanted: list[str]) -> str | None:
+    number = line_at(text, place.end)
+    if sent[-1] == "" and len(sent) > 1:
+        # The place ends where a line starts.
+        if tail.strip() and len(wanted) > 2 and wanted[-1] == "" and wanted[-2] == tail and sent[-2] != tail:
+            return _again(f"line {number}, `{tail.strip()}`,", "last", "after")
+        return None
+    if not tail:
+        start = place.end + (2 if text[place.end : place.end + 2] == "\r\n" else 1)
+        line = _after(text, start)
+        if line.strip() and len(wanted) > 1 and wanted[-1] == line and sent[-1] != line:
+            return _again(f"line {number + 1}, `{line.strip()}`,", "last", "after")
+        return None
+    whole = sent[-1] + tail
+    if tail.strip() and (wanted[-1] == whole or (_WORD.search(tail) and len(tail.strip()) > 1 and wanted[-1].endswith(tail))):
+        return _again(f"the rest of line {number}, `{tail.strip()}`,", "last", "after")
+    return None
+
+
+def _again(what: str, which: str, side: str) -> str:
+    shown = what if len(what) <= _SHOWN else what[:_SHOWN] + "…"
+    return (
+        f"new_string's {which} line repeats what stands {side} the place that old_string matches: {shown} would be there twice. "
+        "Put it into old_string too; or if that is meant, send more of the lines around it in both."
+    )
+
+
+_SHOWN: Final = 120
+
+
+def _cut_word(text: str, place: Place, sent: list[str], wanted: list[str]) -> str | None:
+    if len([line for line in sent if line.strip()]) < 2:
+        return None
+    before, after = text[place.start - 1 : place.start] if place.start else "", text[place.end : place.end + 1]
+    if _WORD.match(before) and _WORD.match(sent[0]) and _first_word(sent[0]) != _first_word(wanted[0]):
+        return f"old_string starts in the middle of a word of line {line_at(text, place.start)}. Send whole lines."
+    if _WORD.match(after) and _WORD.match(sent[-1][-1:]) and _first_word(sent[-1][::-1]) != _first_word(wanted[-1][::-1]):
+        return f"old_string ends in the middle of a word of line {line_at(text, place.end)}. Send whole lines."
+    return None
+
+
+def _first_word(line: str) -> str:
+    found = _WORDS.match(line)
+    return found.group() if found else ""
