@@ -1,44 +1,60 @@
-"""One shell command: its own session and process group, merged output, a time limit, and an end that always comes.
+"""One shell command: its own session, merged output, a time limit, and an end that always comes.
 
-When the shell exits, times out or is cancelled, the whole group is ended (SIGTERM, then SIGKILL), so background processes end with their
-command. A process that left the group keeps running until the OS sandbox exists, but can't hold up the call: the pipe is ours and is
-closed. What this module does not do: decide whether a command may run (`sandbox.policy`) or contain it.
+When the shell exits, times out or is cancelled, what it started is ended with it (SIGTERM, then SIGKILL): in a sandbox to the last
+process; without one its process group, while a process that left the group keeps running, but can't hold up the call: the pipe is ours
+and is closed. The shell is always the same (`/bin/bash` without start-up files), whatever the user's is: a command that was judged as
+bash is run by bash. What this module does not do: decide whether a command may run (`sandbox.policy`, `sandbox.verdict`).
 """
 
 import asyncio
 import contextlib
 import os
-import signal
-from collections.abc import Mapping
+from asyncio.subprocess import Process
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, assert_never
 
 import msgspec
 
-from kimicode.errors import ToolError
+from kimicode.errors import RefusedError
+from kimicode.sandbox import bubblewrap, guard
+from kimicode.sandbox.boundary import Boundary, Tier
 from kimicode.sandbox.capture import Capture, Captured
 from kimicode.sandbox.environment import child_environment
-
-TERM_GRACE_S: Final = 1.0
-"""How long a group may take to end after SIGTERM."""
+from kimicode.sandbox.launch import Caged, Launch, Plain, not_startable
+from kimicode.sandbox.output import Output
+from kimicode.sandbox.placeholders import held
+from kimicode.sandbox.plan import CagedTier, Plan, plan
+from kimicode.sandbox.probe import Capabilities, why_not
+from kimicode.sandbox.survey import survey
 
 _EOF_GRACE_S: Final = 0.25
 """How long output may still come after the shell exited: `> >(tee log)` ends a moment later than its shell."""
 
-_COLLECT_S: Final = 30.0
-"""How long to wait for a killed shell to be collected. It is there at once, except on a machine that is overloaded or a disk that hangs."""
+_BASH: Final = ("/bin/bash", "/usr/bin/bash", "/run/current-system/sw/bin/bash")
 
-_POLL_S: Final = 0.02
-_READ_BYTES: Final = 64 * 1024
-_FINAL_READS: Final = 32
-_SHELLS: Final = ("/bin/bash", "/usr/bin/bash", "/bin/sh")
+_T = TypeVar("_T")
+
+
+class Sandbox(msgspec.Struct, frozen=True):
+    """What holds commands: a boundary, the tier that enforces it, what this machine can do (`probe`), and `registry`, a folder of the
+    user's where all his sandboxes note which placeholders they use."""
+
+    boundary: Boundary
+    tier: Tier
+    capabilities: Capabilities
+    registry: Path
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """How a command ended. `exit_code` is the shell's (128 + N for a shell that died of signal N), None after a timeout."""
+    """How a command ended. `exit_code` is the shell's (128 + N for a shell that died of signal N), None after a timeout.
+
+    `put_back` are protected paths that it changed, and that are as they were (the Landlock tier).
+    """
 
     output: Captured
     exit_code: int | None
+    put_back: tuple[Path, ...] = ()
 
     @property
     def timed_out(self) -> bool:
@@ -46,62 +62,115 @@ class Finished(msgspec.Struct, frozen=True):
         return self.exit_code is None
 
 
-async def run_command(command: str, *, cwd: Path, timeout_s: float, capture: Capture, environ: Mapping[str, str]) -> Finished:
+async def run_command(
+    command: str, *, cwd: Path, timeout_s: float, capture: Capture, environ: Mapping[str, str], sandbox: Sandbox | None = None
+) -> Finished:
     """Run `command` in `cwd` with standard input empty. `environ` is the user's; secrets are taken out here.
 
-    Raises `ToolError` where it can't be started. Cancelling ends the group before the cancellation goes on.
+    With a `sandbox` its boundary says where and with which environment instead, and `cwd` and `environ` are not looked at. Raises
+    `ToolError` where the command can't be started, and `RefusedError` where the sandbox can't hold it. Cancelling ends everything
+    before the cancellation goes on.
     """
-    read_end, write_end = os.pipe()
-    output = _Output(read_end, capture)
+    if sandbox is None:
+        return await _run(Plain(shell(command), cwd, child_environment(environ)), timeout_s, capture)
+    return await run_contained(command, sandbox, timeout_s=timeout_s, capture=capture)
+
+
+async def run_contained(command: str, sandbox: Sandbox, *, timeout_s: float, capture: Capture) -> Finished:
+    """Run `command` within the boundary of `sandbox`. Otherwise as `run_command`."""
+    boundary = sandbox.boundary
+    match sandbox.tier:
+        case Tier.BUBBLEWRAP | Tier.LANDLOCK as tier:
+            with _planned(command, tier, sandbox) as made:
+                return await _run_guarded(Caged(made, sandbox.capabilities.helper, boundary.environ), made, timeout_s, capture)
+        case Tier.SEATBELT:
+            raise RefusedError(f"sandbox: seatbelt can't be used here. {why_not(Tier.SEATBELT, sandbox.capabilities)}")
+        case Tier.NONE:
+            return await _run(Plain(shell(command), boundary.cwd, boundary.environ), timeout_s, capture)
+        case _:
+            assert_never(sandbox.tier)
+
+
+def shell(command: str) -> tuple[str, ...]:
+    """The command line that runs `command`: bash without start-up files, or `sh` where there is none."""
+    found = next((path for path in _BASH if os.access(path, os.X_OK)), None)
+    return ("/bin/sh", "-c", command) if found is None else (found, "--noprofile", "--norc", "-c", command)
+
+
+@contextlib.contextmanager
+def _planned(command: str, tier: CagedTier, sandbox: Sandbox) -> Iterator[Plan]:
+    """The plan, with its placeholders in place meanwhile."""
+    boundary = sandbox.boundary
+    with not_startable():
+        os.stat(boundary.cwd)
+        boundary.temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = survey(boundary, listing=tier is Tier.LANDLOCK)
+    missing = bubblewrap.missing_protected(boundary, found) if tier is Tier.BUBBLEWRAP else ()
+    with held(missing, sandbox.registry) as placeholders:
+        with not_startable():
+            made = plan(boundary, tier, sandbox.capabilities, found, shell(command), placeholders=placeholders)
+        yield made
+
+
+async def _run_guarded(launch: Launch, made: Plan, timeout_s: float, capture: Capture) -> Finished:
+    """Run, and put back afterwards what no mount protects."""
+    if not made.guarded:
+        return await _run(launch, timeout_s, capture)
+    before = await asyncio.to_thread(guard.snapshot, made.guarded)
+    put_back: tuple[Path, ...] = ()
     try:
-        process = await _start_surely(command, cwd, write_end, child_environment(environ))
-        os.close(write_end)
-        write_end = -1
-        exit_code = await _wait_and_end(process, output, timeout_s)
-        return Finished(output.close(), exit_code)
+        finished = await _run(launch, timeout_s, capture)
     finally:
-        if write_end >= 0:
-            os.close(write_end)
-        output.close()
+        put_back = await _surely(asyncio.to_thread(guard.restore, before))
+    return msgspec.structs.replace(finished, put_back=put_back)
 
 
-async def _start_surely(command: str, cwd: Path, write_end: int, env: dict[str, str]) -> asyncio.subprocess.Process:
-    """Cancelled while the shell starts, this ends the group first: the command runs already, and asyncio would end the shell alone."""
-    starting = asyncio.ensure_future(_start(command, cwd, write_end, env))
-    cancelled = False
-    while not starting.done():
-        try:
-            await asyncio.wait([starting])
-        except asyncio.CancelledError:
-            cancelled = True
-    process = starting.result()
-    if cancelled:
-        await _end_surely(process)
-        raise asyncio.CancelledError
-    return process
-
-
-async def _start(command: str, cwd: Path, write_end: int, env: dict[str, str]) -> asyncio.subprocess.Process:
-    shell = next((path for path in _SHELLS if os.access(path, os.X_OK)), "sh")
+async def _run(launch: Launch, timeout_s: float, capture: Capture) -> Finished:
+    read_end, write_end = os.pipe()
+    output = _Closing(read_end, write_end, capture)
     try:
-        return await asyncio.create_subprocess_exec(
-            shell,
-            "-c",
-            command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=write_end,
-            stderr=write_end,
-            cwd=cwd,
-            env=env,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ToolError(f"the command could not be started: {reason}. A long script belongs into a file.") from error
+        process = await _start_surely(launch, write_end)
+        output.close_write_end()
+        exit_code = await _wait_and_end(launch, process, output.output, timeout_s)
+        captured = output.close()
+        if exit_code is not None:
+            launch.check(captured.head)
+        return Finished(captured, exit_code)
+    finally:
+        output.close()
+        launch.close()
 
 
-async def _wait_and_end(process: asyncio.subprocess.Process, output: "_Output", timeout_s: float) -> int | None:
-    """The exit code, or None after a timeout. Whatever happens, the group is gone afterwards."""
+class _Closing:
+    """Both ends of the output's pipe."""
+
+    def __init__(self, read_end: int, write_end: int, capture: Capture) -> None:
+        self._write_end = write_end
+        self.output = Output(read_end, capture)
+
+    def close_write_end(self) -> None:
+        if self._write_end >= 0:
+            os.close(self._write_end)
+            self._write_end = -1
+
+    def close(self) -> Captured:
+        self.close_write_end()
+        return self.output.close()
+
+
+async def _start_surely(launch: Launch, write_end: int) -> Process:
+    """Cancelled while the command starts, this ends it first: it runs already, and asyncio would end the first process alone."""
+    starting = asyncio.ensure_future(launch.start(write_end))
+    try:
+        return await _surely(starting)
+    except asyncio.CancelledError:
+        if not starting.cancelled() and starting.exception() is None:
+            await _end_surely(launch, starting.result())
+        raise
+
+
+async def _wait_and_end(launch: Launch, process: Process, output: Output, timeout_s: float) -> int | None:
+    """The exit code, or None after a timeout. Whatever happens, nothing of it runs afterwards."""
     try:
         async with asyncio.timeout(timeout_s):
             code = await process.wait()
@@ -111,104 +180,33 @@ async def _wait_and_end(process: asyncio.subprocess.Process, output: "_Output", 
         await output.end(_EOF_GRACE_S)
         return code if code >= 0 else 128 - code
     finally:
-        await _end_surely(process)
+        await _end_surely(launch, process)
 
 
-async def _end_surely(process: asyncio.subprocess.Process) -> None:
-    """End the group even when cancelled meanwhile; that only hurries it, and is raised afterwards."""
-    ending = asyncio.ensure_future(_end(process))
+async def _end_surely(launch: Launch, process: Process) -> None:
+    """End it even when cancelled meanwhile; that only hurries it, and is raised afterwards."""
+    ending = asyncio.ensure_future(launch.end(process))
     cancelled = False
     while not ending.done():
         try:
             await asyncio.wait([ending])
         except asyncio.CancelledError:
             cancelled = True
-            _signal_group(process.pid, signal.SIGKILL)
+            launch.hurry(process)
     ending.result()
     if cancelled:
         raise asyncio.CancelledError
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    await _end_group(process.pid)
-    _signal_group(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), _COLLECT_S)
-
-
-async def _end_group(group: int) -> None:
-    if not _signal_group(group, signal.SIGTERM):
-        return
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + TERM_GRACE_S
-    while clock() < deadline and _lives(group):  # noqa: ASYNC110 - nothing tells when a group is empty: it has to be asked
-        await asyncio.sleep(_POLL_S)
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """False when there is no such group any more (or only what is not ours: macOS answers so for zombies)."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def _lives(group: int) -> bool:
-    """True while the group has a process that is not a zombie. In a container whose first process collects none, zombies stay."""
-    if not _signal_group(group, 0):
-        return False
-    try:
-        found = [entry for entry in os.listdir("/proc") if entry.isdigit()]
-    except OSError:
-        return True
-    return any(_runs_in(entry, group) for entry in found)
-
-
-def _runs_in(pid: str, group: int) -> bool:
-    try:
-        # State, parent and group follow the name, which may itself hold spaces and brackets.
-        state, _, pgrp = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
-    except OSError:
-        return False
-    return int(pgrp) == group and state not in "ZX"
-
-
-class _Output:
-    """The reading end of the pipe, fed into a capture as data arrives."""
-
-    def __init__(self, read_end: int, capture: Capture) -> None:
-        self._fd = read_end
-        self._capture = capture
-        self._ended = asyncio.Event()
-        self._captured: Captured | None = None
-        os.set_blocking(read_end, False)
-        asyncio.get_running_loop().add_reader(read_end, self._read)
-
-    async def end(self, grace_s: float) -> None:
-        """Wait until every writer has closed the pipe, but no longer than `grace_s`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), grace_s)
-
-    def close(self) -> Captured:
-        """Take what is still in the pipe, close it, and return what was captured. Later calls return the same."""
-        if self._captured is None:
-            for _ in range(_FINAL_READS):
-                if not self._read():
-                    break
-            asyncio.get_running_loop().remove_reader(self._fd)
-            os.close(self._fd)
-            self._captured = self._capture.close()
-        return self._captured
-
-    def _read(self) -> bool:
+async def _surely(work: Coroutine[None, None, _T] | asyncio.Future[_T]) -> _T:
+    """The result of `work`, which goes on when this is cancelled; the cancellation is raised once it is done."""
+    running = asyncio.ensure_future(work)
+    cancelled = False
+    while not running.done():
         try:
-            data = os.read(self._fd, _READ_BYTES)
-        except BlockingIOError:
-            return False
-        if data:
-            self._capture.feed(data)
-            return True
-        self._ended.set()
-        asyncio.get_running_loop().remove_reader(self._fd)
-        return False
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    return running.result()

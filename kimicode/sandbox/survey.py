@@ -1,0 +1,75 @@
+"""What the disk has at the paths of a boundary, looked up once before a plan is made.
+
+The plan itself is pure; this is its only eye. What this module does not do: decide, or make anything.
+"""
+
+import enum
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kimicode.sandbox.boundary import Boundary
+
+_RESOLVER: Final = Path("/etc/resolv.conf")
+
+
+class Kind(enum.Enum):
+    """What is at a path. LINK: a symbolic link, there or on the way, so that the path is not the real one."""
+
+    FOLDER = "folder"
+    FILE = "file"
+    MISSING = "missing"
+    LINK = "link"
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """`kinds` has the writable, protected and hidden paths and what a missing one would be made of; `missing` leads from a missing
+    path to the topmost one on its way that is missing as well; `children` has the entries of every folder above a hidden path, links
+    left out; `resolver` is the file that `/etc/resolv.conf` leads to."""
+
+    kinds: Mapping[Path, Kind]
+    missing: Mapping[Path, Path]
+    children: Mapping[Path, tuple[Path, ...]]
+    resolver: Path
+
+
+def survey(boundary: Boundary, *, listing: bool) -> Survey:
+    """Look. `listing` asks for `children`, which costs a listing for each folder above a hidden path. Raises nothing."""
+    kinds = {path: kind_of(path) for path in (*boundary.writable, *boundary.protected, *boundary.hidden)}
+    gone = {path: _topmost_missing(path) for path, kind in kinds.items() if kind is Kind.MISSING}
+    kinds |= {path: kind_of(path) for path in gone.values()}
+    return Survey(kinds, gone, _above(boundary.hidden) if listing else {}, Path(os.path.realpath(_RESOLVER)))
+
+
+def kind_of(path: Path) -> Kind:
+    """What is at `path`. What can't be looked at counts as missing: the command, which is no mightier, can't either."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return Kind.LINK if os.path.realpath(path.parent) != str(path.parent) else Kind.MISSING
+    if stat.S_ISLNK(found.st_mode) or os.path.realpath(path) != str(path):
+        return Kind.LINK
+    return Kind.FOLDER if stat.S_ISDIR(found.st_mode) else Kind.FILE
+
+
+def _topmost_missing(path: Path) -> Path:
+    for parent in path.parents:
+        if os.path.lexists(parent):
+            return path
+        path = parent
+    return path
+
+
+def _above(hidden: Iterable[Path]) -> dict[Path, tuple[Path, ...]]:
+    return {parent: _entries(parent) for path in hidden for parent in path.parents}
+
+
+def _entries(folder: Path) -> tuple[Path, ...]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return tuple(Path(entry.path) for entry in entries if not entry.is_symlink())
+    return ()
