@@ -8,13 +8,14 @@ not do: contain a process (`sandbox.run`), follow hard links, or ask a person (`
 import enum
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from kimicode.errors import RefusedError, ToolError
+from kimicode.errors import RefusedError, ToolError, UsageError
 from kimicode.files.place import Place, place_of
 from kimicode.sandbox.boundary import Boundary, Limits, Network
 from kimicode.sandbox.environment import child_environment
@@ -30,6 +31,7 @@ _OF_A_PROCESS: Final = re.compile(
     r"/proc/[^/]+/(?:task/[^/]+/)?(?:root|cwd|fd|exe|fdinfo|map_files)(?:/|$)|/dev/(?:fd|std(?:in|out|err))(?:/|$)"
 )
 _GIT_HINT: Final = "Leave commits to the user, or run with --permission full."
+_TEMPORARY_HINT: Final = "Remove it, or set KIMICODE_HOME to a folder of your own."
 _PROTECTED_HINT: Final = "Say what should be changed there and let the user do it, or run with --permission full."
 
 
@@ -148,8 +150,9 @@ def boundary_of(
 
     `environ` is the user's (secrets are taken out here), `temporary` the session's own folder, `cwd` the workspace unless given.
     With full permission everything is writable and nothing protected or hidden; the permission to look gives only `temporary`.
-    Raises `UsageError` where something protected is a symbolic link.
+    Raises `UsageError` where something protected is a symbolic link, or `temporary` is not a folder of the user's own.
     """
+    _refuse_foreign(temporary)
     workspace, scratch = policy.workspace.resolve(), temporary.resolve()
     variables = child_environment(environ, pass_env=pass_env, temporary=scratch)
     base = Boundary(writable=(), temporary=scratch, environ=variables, limits=limits, network=network, cwd=(cwd or workspace).resolve())
@@ -165,6 +168,16 @@ def boundary_of(
     for folder in writable:
         protected |= set(protected_paths(folder, home.resolve(), within=writable))
     return msgspec.structs.replace(lines, writable=writable, protected=tuple(sorted(protected)))
+
+
+def _refuse_foreign(temporary: Path) -> None:
+    # Everything in it is writable: a link planted under its name would open what it leads to.
+    try:
+        found = temporary.lstat()
+    except OSError as error:
+        raise UsageError(f"can't use the temporary folder {temporary}: {error.strerror}", hint=_TEMPORARY_HINT) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UsageError(f"the temporary folder {temporary} is a link or someone else's", hint=_TEMPORARY_HINT)
 
 
 def _refuse_unusable(path: str) -> None:
