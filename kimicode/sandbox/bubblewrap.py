@@ -16,12 +16,14 @@ from kimicode.sandbox.survey import Kind, Survey
 
 NAMESPACES: Final = ("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
 BASE: Final = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+_ALL_WRITABLE: Final = ("--bind", *BASE[1:])
 NO_MORE_NAMESPACES: Final = "--disable-userns"
 """Since bubblewrap 0.8. With an older one seccomp alone forbids new namespaces."""
 
 PROXY: Final = Path("/run/kimicode-proxy")
 """Where the filtering proxy's socket is inside."""
 
+_ROOT: Final = Path("/")
 _TEMPORARY: Final = Path("/tmp")
 _FRESH: Final = ("/var/tmp", "/dev/shm", "/run")
 _COVERED: Final = (_TEMPORARY, *map(Path, _FRESH))
@@ -37,7 +39,8 @@ def options(
     `keep` are folders that must stay readable: the interpreter of the helper. `placeholders` are those of `missing_protected` that
     have been made; what could not be made can't be made by the command either.
     """
-    made = [*NAMESPACES, *((NO_MORE_NAMESPACES,) if modern else ()), *BASE, "--bind", str(boundary.temporary), str(_TEMPORARY)]
+    base = _ALL_WRITABLE if _ROOT in boundary.writable else BASE
+    made = [*NAMESPACES, *((NO_MORE_NAMESPACES,) if modern else ()), *base, "--bind", str(boundary.temporary), str(_TEMPORARY)]
     if boundary.network.access == "all":
         made.append("--share-net")
     for folder in _FRESH:
@@ -89,10 +92,10 @@ def _mounts(boundary: Boundary, survey: Survey, keep: Iterable[Path], placeholde
     """What lies on the read-only whole, by path. Of two for one path the stricter one stands: it comes later here."""
     roots = writable_folders(boundary, survey)
     protected = [path for path in _standing(boundary, survey) if survey.kinds[path] is not Kind.MISSING or path in placeholders]
-    kept = (path for path in keep if _within(path, (*_COVERED, *boundary.hidden)) and not _within(path, roots))
+    kept = (path for path in keep if _innermost(path, (*_COVERED, *boundary.hidden, *roots)) not in (None, *roots))
     return (
         {path: _bind("--ro-bind", path) for path in kept}
-        | {path: _bind("--bind", path) for path in (*between(protected, roots), *roots, boundary.temporary)}
+        | {path: _bind("--bind", path) for path in (*between(protected, roots), *roots, boundary.temporary) if path != _ROOT}
         | {path: _bind("--ro-bind", path) for path in protected}
     )
 
@@ -101,11 +104,12 @@ def _hidden(boundary: Boundary, survey: Survey, keep: Collection[Path]) -> tuple
     """The hidden paths that could be seen: below a fresh folder there is only what was put there."""
     shown = (*writable_folders(boundary, survey), *keep)
     there = (path for path in boundary.hidden if survey.kinds[path] is not Kind.MISSING)
-    return tuple(path for path in there if not _within(path, _COVERED) or _within(path, shown))
+    return tuple(path for path in there if _innermost(path, (*_COVERED, *shown)) in (None, *shown))
 
 
-def _within(path: Path, folders: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
+def _innermost(path: Path, folders: Iterable[Path]) -> Path | None:
+    """The deepest of `folders` that has `path`: whatever that one is, decides."""
+    return max((folder for folder in folders if path.is_relative_to(folder)), key=lambda folder: len(folder.parts), default=None)
 
 
 def _below(path: Path, folders: Iterable[Path]) -> bool:

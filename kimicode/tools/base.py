@@ -12,6 +12,7 @@ import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.sandbox.policy import Policy
+from kimicode.sandbox.run import Sandbox
 from kimicode.tools.hands import Hands
 
 
@@ -33,13 +34,14 @@ class Accesses(msgspec.Struct, frozen=True):
 class ToolContext(msgspec.Struct, frozen=True):
     """What a call may use. `scratch` is a folder outside the workspace for results too large for the context.
 
-    `hands` are those of a session, which remember what the model has read.
+    `hands` are those of a session, which remember what the model has read. `sandbox` holds commands; without one nothing does.
     """
 
     workspace: Path
     policy: Policy
     scratch: Path
     hands: Hands | None = None
+    sandbox: Sandbox | None = None
 
     @property
     def files(self) -> Hands:

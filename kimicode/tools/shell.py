@@ -1,16 +1,20 @@
 """`shell {command, timeout_s?}`: run a command in the workspace and return what it printed and how it ended.
 
+Where a command failed at the sandbox, or changed what it may not, one line says so, for the model can't see the walls.
 What this tool does not do: give the command a terminal, input, or the user's secrets; or keep it running in the background.
 """
 
 import os
+import re
+from collections.abc import Iterator
 from typing import Final, cast
 
 import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
+from kimicode.sandbox.boundary import Tier
 from kimicode.sandbox.capture import Capture
-from kimicode.sandbox.run import Finished, run_command
+from kimicode.sandbox.run import Finished, Sandbox, run_command
 from kimicode.tools.base import Accesses, ToolContext
 from kimicode.tools.overflow import MAX_RESULT_CHARS, PREVIEW_CHARS, preview
 
@@ -23,7 +27,15 @@ PROPERTIES: Final[dict[str, JsonObject]] = {
 }
 REQUIRED: Final = ("command",)
 
-_LAST_LINE_CHARS: Final = 100
+_LAST_LINES_CHARS: Final = 1000
+"""Room for how it ended, and for what the sandbox has to say."""
+
+_DENIED: Final = re.compile(
+    r"Permission denied|Read-only file system|Operation not permitted|Network is unreachable|Could not resolve|EACCES|EPERM|EROFS"
+    r"|Temporary failure in name resolution|Name or service not known|Device or resource busy",
+    re.IGNORECASE,
+)
+_MOST_PATHS: Final = 8
 
 
 class Shell(msgspec.Struct, frozen=True):
@@ -40,14 +52,35 @@ class Shell(msgspec.Struct, frozen=True):
         command = cast(str, args["command"])
         context.policy.check_command(command)
         timeout_s = cast(float, args.get("timeout_s", DEFAULT_TIMEOUT_S))
-        limit = MAX_RESULT_CHARS - _LAST_LINE_CHARS
+        limit = MAX_RESULT_CHARS - _LAST_LINES_CHARS
         capture = Capture(context.scratch, NAME, limit=limit, head=PREVIEW_CHARS, tail=PREVIEW_CHARS)
-        finished = await run_command(command, cwd=context.workspace, timeout_s=timeout_s, capture=capture, environ=os.environ)
-        return result_text(finished, timeout_s)
+        box = context.sandbox
+        finished = await run_command(command, cwd=context.workspace, timeout_s=timeout_s, capture=capture, environ=os.environ, sandbox=box)
+        return result_text(finished, timeout_s, box)
 
 
-def result_text(finished: Finished, timeout_s: float) -> str:
+def result_text(finished: Finished, timeout_s: float, sandbox: Sandbox | None = None) -> str:
     """Output and ending as the model reads them. Pure."""
     output = preview(finished.output).rstrip()
     ending = f"[timed out after {timeout_s:g} s]" if finished.exit_code is None else f"[exit {finished.exit_code}]"
-    return f"{output}\n{ending}" if output else ending
+    lines = (output, *_put_back(finished), *(() if sandbox is None else _walls(finished, sandbox)), ending)
+    return "\n".join(line for line in lines if line)
+
+
+def _put_back(finished: Finished) -> Iterator[str]:
+    if finished.put_back:
+        shown = ", ".join(f"{str(path)!r}" for path in finished.put_back[:_MOST_PATHS])
+        more = f" and {len(finished.put_back) - _MOST_PATHS} more" if len(finished.put_back) > _MOST_PATHS else ""
+        yield f"[protected: commands may not change {shown}{more}; they are as they were, what was added is set aside. Do not try again.]"
+
+
+def _walls(finished: Finished, sandbox: Sandbox) -> Iterator[str]:
+    """What the sandbox forbids, where the command seems to have met it."""
+    if finished.exit_code == 0 or sandbox.tier is Tier.NONE or not _DENIED.search(finished.output.head + finished.output.tail):
+        return
+    network = {"none": "; no network", "hosts": "; of the network only allowed hosts", "all": ""}[sandbox.boundary.network.access]
+    folders = ", ".join(map(str, sandbox.boundary.writable[:_MOST_PATHS]))
+    writable = (
+        f"commands can write in {folders} (not to protected files there) and $TMPDIR" if folders else "commands can write in $TMPDIR only"
+    )
+    yield f"[sandbox: {writable}{network}. Do not work around it: say what is needed, so that the user can do or allow it.]"
