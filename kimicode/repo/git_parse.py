@@ -1,0 +1,121 @@
+"""What git prints for programs, as values: status, index, log, objects. All of it is separated by NUL, so any name passes.
+
+Paths are as Python's `os` has them: what is not UTF-8 is a lone surrogate. What this module does not do: run git, or guess at output
+that has another form.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from kimicode.errors import ToolError
+
+LOG_FORMAT: Final = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%B"
+_LOG_FIELDS: Final = 6
+_EMPTY_DIFF: Final = re.compile(rb"^diff --git [^\n]*\n(?=diff --git |\Z)", re.MULTILINE)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One path of `git status`. `staged` and `unstaged` are git's letters (M, A, D, R, C, T, U), "." for no change, "?" and "!" for
+    untracked and ignored. `origin` is the earlier path of what was renamed or copied. Object names are "" where there are none."""
+
+    path: str
+    staged: str
+    unstaged: str
+    origin: str = ""
+    head_oid: str = ""
+    index_oid: str = ""
+
+    @property
+    def conflicted(self) -> bool:
+        """True while a merge waits for this path."""
+        return "U" in (self.staged, self.unstaged) or (self.staged, self.unstaged) in {("A", "A"), ("D", "D")}
+
+
+class IndexFile(msgspec.Struct, frozen=True):
+    """One entry of the index. `mode` as git writes it: 100644, 100755, 120000 (link), 160000 (submodule). `stage` is 0 but in conflicts."""
+
+    path: str
+    mode: str
+    oid: str
+    stage: int
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """One commit. `time` is the committer's, in seconds since 1970; `message` is whole."""
+
+    oid: str
+    parents: tuple[str, ...]
+    author: str
+    email: str
+    time: int
+    message: str
+
+
+def parse_status(data: bytes) -> tuple[Entry, ...]:
+    """The answer to `git status --porcelain=v2 -z`."""
+    fields = iter(os.fsdecode(data).split("\0")[:-1])
+    return tuple(_entry(field, fields) for field in fields if not field.startswith("# "))
+
+
+def _entry(field: str, rest: Iterator[str]) -> Entry:
+    kind, _, body = field.partition(" ")
+    match kind:
+        case "?" | "!":
+            return Entry(body, kind, kind)
+        case "1":
+            letters, _, _, _, _, head, index, path = body.split(" ", 7)
+            return Entry(path, letters[0], letters[1], "", _oid(head), _oid(index))
+        case "2":
+            letters, _, _, _, _, head, index, _, path = body.split(" ", 8)
+            return Entry(path, letters[0], letters[1], next(rest), _oid(head), _oid(index))
+        case "u":
+            letters, *_, path = body.split(" ", 9)
+            return Entry(path, letters[0], letters[1])
+        case _:
+            raise ToolError(f"git status wrote something unknown: {field[:80]!r}")
+
+
+def _oid(text: str) -> str:
+    return text if text.strip("0") else ""
+
+
+def parse_index(data: bytes) -> tuple[IndexFile, ...]:
+    """The answer to `git ls-files -z --stage`."""
+    return tuple(_index_file(field) for field in os.fsdecode(data).split("\0")[:-1])
+
+
+def _index_file(field: str) -> IndexFile:
+    facts, _, path = field.partition("\t")
+    mode, oid, stage = facts.split(" ")
+    return IndexFile(path, mode, oid, int(stage))
+
+
+def parse_log(data: bytes) -> tuple[Commit, ...]:
+    """The answer to `git log -z --format=LOG_FORMAT`."""
+    fields = data.decode("utf-8", "replace").split("\0")[:-1]
+    return tuple(_commit(fields[at : at + _LOG_FIELDS]) for at in range(0, len(fields), _LOG_FIELDS))
+
+
+def _commit(fields: list[str]) -> Commit:
+    oid, parents, author, email, time, message = fields
+    return Commit(oid, tuple(parents.split()), author, email, int(time), message)
+
+
+def parse_objects(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """Name, type and content of each object in the answer to `git cat-file --batch`; a missing one has the type "missing"."""
+    at = 0
+    while at < len(data):
+        end = data.index(b"\n", at)
+        name, kind, *size = data[at:end].decode("ascii", "replace").split(" ")
+        length = int(size[0]) if size else 0
+        yield name, kind, data[end + 1 : end + 1 + length]
+        at = end + 1 + (length + 1 if size else 0)
+
+
+def without_empty(diff: bytes) -> bytes:
+    """`diff` without files of which it has nothing to say: those whose time changed and whose content did not."""
+    return _EMPTY_DIFF.sub(b"", diff)

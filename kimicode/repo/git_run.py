@@ -1,0 +1,160 @@
+"""Starting git, through GitPython, with nothing inherited, a limit of time and of output, and no way to start another program.
+
+GitPython's own environment is the process's; `env -i` replaces it. A limit of no further processes is set, a second line behind
+`git_guard`: for an ordinary user git itself can then start nothing at all. What this module does not do: know what git is asked for.
+"""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from kimicode.errors import ToolError
+
+_ALONE: Final = 'ulimit -u 0 2>/dev/null || ulimit -p 0 2>/dev/null; exec "$@"'
+"""Bash and dash name the limit of processes differently. Root is not bound by it."""
+
+_ENV: Final = ("/usr/bin/env", "/bin/env")
+_EXECUTABLE: Final = "GIT_PYTHON_GIT_EXECUTABLE"
+_READ_BYTES: Final = 1 << 16
+_COMPLAINT_BYTES: Final = 1 << 16
+_ADVICE: Final = "Install git, in a folder of PATH outside the repository."
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """The most time that one call of git may take, and the most output, in bytes."""
+
+    seconds: float = 30.0
+    output: int = 64 << 20
+
+
+DEFAULT_BOUNDS: Final = Bounds()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How git ended and what it wrote."""
+
+    code: int
+    out: bytes
+    complaint: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One call: the program, its arguments, its whole environment and input. `alone`: it may start no other process."""
+
+    program: Path
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    folder: Path
+    stdin: bytes = b""
+    alone: bool = True
+
+
+def locate(search: str | None, outside: Path) -> Path:
+    """The git that the path `search` names first, without what lies in the folder `outside`: whoever works there could have put it there.
+
+    Raises `ToolError` where there is none.
+    """
+    folders = [folder for folder in (search or os.defpath).split(os.pathsep) if os.path.isabs(folder)]
+    foreign = [folder for folder in folders if not Path(folder).resolve().is_relative_to(outside)]
+    found = shutil.which("git", path=os.pathsep.join(foreign)) if foreign else None
+    if found is None or Path(found).resolve().is_relative_to(outside):
+        raise ToolError("there is no git on PATH", hint=_ADVICE)
+    return Path(found)
+
+
+def execute(order: Order, bounds: Bounds) -> Answer:
+    """Run git to its end, whatever its exit code. Raises `ToolError` where it can't start, takes too long or writes too much."""
+    named = " ".join(["git", *order.arguments[:1]])
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(order.stdin)
+        stdin.seek(0)
+        process = _start(order, stdin, named)
+    try:
+        return _collect(process, bounds, f"{named} in {order.folder}")
+    finally:
+        _end(process)
+
+
+def _start(order: Order, stdin: IO[bytes], named: str) -> "subprocess.Popen[bytes]":
+    env = next((path for path in _ENV if os.access(path, os.X_OK)), "env")
+    variables = [f"{name}={value}" for name, value in order.environ.items()]
+    alone = ["/bin/sh", "-c", _ALONE, "sh"] if order.alone else []
+    command = [env, "-i", *variables, *alone, str(order.program), "--no-pager", *order.arguments]
+    _import_gitpython(order.program)
+    from git.cmd import Git
+    from git.exc import GitCommandNotFound
+
+    try:
+        started = Git(order.folder).execute(command, stdin.fileno(), as_process=True, shell=False, start_new_session=True)
+    except (GitCommandNotFound, OSError, ValueError) as error:
+        raise ToolError(f"{named} could not be started in {order.folder}: {error}", hint=_ADVICE) from error
+    # Of GitPython's wrapper only the process is kept: it has no limits, and ends git alone where it should end its group.
+    process: subprocess.Popen[bytes] | None = started.proc
+    started.proc = None
+    assert process is not None
+    return process
+
+
+def _import_gitpython(program: Path) -> None:
+    """GitPython runs `git version` when it is imported; this says which git that is, since PATH may name one in the repository first."""
+    if "git" in sys.modules:
+        return
+    before = os.environ.get(_EXECUTABLE)
+    os.environ[_EXECUTABLE] = str(program)
+    try:
+        import git  # noqa: F401
+    except ImportError as error:
+        raise ToolError(f"{program} does not start", hint=_ADVICE) from error
+    finally:
+        if before is None:
+            del os.environ[_EXECUTABLE]
+        else:
+            os.environ[_EXECUTABLE] = before
+
+
+def _collect(process: "subprocess.Popen[bytes]", bounds: Bounds, named: str) -> Answer:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, complaint = bytearray(), bytearray()
+    deadline = time.monotonic() + bounds.seconds
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ, (out, bounds.output + 1))
+        waiting.register(process.stderr, selectors.EVENT_READ, (complaint, _COMPLAINT_BYTES))
+        while waiting.get_map():
+            ready = waiting.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise ToolError(f"{named} took longer than {bounds.seconds:g} s and was ended")
+            for key, _ in ready:
+                kept, most = key.data
+                data = os.read(key.fd, _READ_BYTES)
+                if not data:
+                    waiting.unregister(key.fileobj)
+                kept += data[: most - len(kept)]
+            if len(out) > bounds.output:
+                raise ToolError(f"{named} wrote more than {bounds.output:,} bytes and was ended", hint="Ask for less at a time.")
+    try:
+        code = process.wait(max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{named} took longer than {bounds.seconds:g} s and was ended") from None
+    return Answer(code, bytes(out), complaint.decode("utf-8", "replace"))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
