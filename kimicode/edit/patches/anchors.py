@@ -5,7 +5,7 @@ before the next line that is indented no deeper, closing brackets aside: that is
 and where it does not, the hunk is looked for in all that follows. What this module does not do: choose between several places.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 _CONTINUES: Final = ")]}{"
@@ -26,8 +26,8 @@ def scopes(lines: Sequence[str], anchors: Sequence[str], *, wide: bool = False) 
     return found
 
 
-def _starts(lines: Sequence[str], anchor: str, within: Iterable[range]) -> list[int]:
-    numbers = sorted({number for scope in within for number in scope})
+def _starts(lines: Sequence[str], anchor: str, within: Sequence[range]) -> list[int]:
+    numbers = within[0] if len(within) == 1 else sorted({number for scope in within for number in scope})
     for same in _SAMES:
         if starts := [number for number in numbers if same(lines[number], anchor)]:
             return starts

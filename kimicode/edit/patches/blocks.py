@@ -63,7 +63,7 @@ def _block(reader: Reader, path: str) -> Operation:
         return AddFile(at, path, "".join(f"{line}\n" for line in new))
     if old == new:
         reader.fail("both halves of this block are the same: it would change nothing.", at)
-    return UpdateFile(at, path, (Hunk(at, _lines(old, new)),))
+    return UpdateFile(at, path, (Hunk(at, _lines(old, new), signed=False),))
 
 
 def _until(reader: Reader, marker: re.Pattern[str], wanted: str) -> list[str]:

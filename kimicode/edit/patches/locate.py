@@ -5,73 +5,86 @@ the order of the file, so if that leaves a single way to place all of them, it i
 are unique may also be out of order. What this module does not do: take the first of several places, ever.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
+from kimicode.edit.ladder import LISTED, Rung
 from kimicode.edit.nearest import describe_nearest
 from kimicode.edit.patches.anchors import scopes
-from kimicode.edit.patches.find import Match, find
+from kimicode.edit.patches.find import NONE, Matches, Source, find
 from kimicode.edit.patches.values import Hunk
 from kimicode.errors import ToolError
 
-_LISTED = 20
-_REMEMBERED = 8
+_REMEMBERED: Final = 8
 """Shorter new texts are found in many files by chance; they don't hint that the patch was applied before."""
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A hunk, perhaps without blank lines at its ends that the file does not have, and its place."""
+    """A hunk, perhaps without blank lines at its ends that the file does not have, and the number of the line where it starts."""
 
     hunk: Hunk
-    match: Match
+    start: int
+    rung: Rung | None = None
 
     @property
     def relied_on(self) -> range:
         """The lines of the file that must be as they are for the hunk to mean this place."""
-        first = self.match.start
-        return range(first, first + len(self.hunk.old)) if self.hunk.old else range(max(0, first - 1), first)
+        size = len(self.hunk.old)
+        return range(self.start, self.start + size) if size else range(max(0, self.start - 1), self.start)
 
     @property
     def removed(self) -> list[int]:
         """The lines that go."""
-        return [self.match.start + number for number, line in enumerate(self.hunk.old) if line.sign == "-"]
+        return [self.start + number for number, line in enumerate(self.hunk.old) if line.sign == "-"]
 
 
-def locate(lines: Sequence[str], hunks: Sequence[Hunk]) -> tuple[Placed, ...]:
-    """The hunks' places in the file's `lines`, in the order of the file. Raises `ToolError`."""
-    found = [_candidates(lines, hunk) for hunk in hunks]
-    chosen = [places[0] for places in found]
-    if any(len(places) > 1 for places in found):
-        chosen = _by_order(found)
-    chosen.sort(key=lambda placed: placed.match.start)
+class _Found(msgspec.Struct, frozen=True):
+    """All places of a hunk; never none."""
+
+    hunk: Hunk
+    matches: Matches
+
+    def at(self, start: int) -> Placed:
+        return Placed(self.hunk, start, self.matches.rung)
+
+
+def locate(source: Source, hunks: Sequence[Hunk]) -> tuple[Placed, ...]:
+    """The hunks' places, in the order of the file. Raises `ToolError`."""
+    found = [_found(source, hunk) for hunk in hunks]
+    starts = [each.matches.starts[0] for each in found]
+    if any(len(each.matches.starts) > 1 for each in found):
+        starts = _by_order(found)
+    chosen = sorted((each.at(start) for each, start in zip(found, starts, strict=True)), key=lambda placed: placed.start)
     _refuse_overlaps(chosen)
     return tuple(chosen)
 
 
-def _candidates(lines: Sequence[str], hunk: Hunk) -> list[Placed]:
+def _found(source: Source, hunk: Hunk) -> _Found:
     if not hunk.old:
-        return [Placed(hunk, Match(start)) for start in _insertions(lines, hunk)]
+        return _Found(hunk, Matches(_insertions(source.lines, hunk)))
     for tried in _variants(hunk):
         for wide in (False, True) if hunk.anchors else (True,):
-            within = scopes(lines, hunk.anchors, wide=wide)
+            within = scopes(source.lines, hunk.anchors, wide=wide)
             if not within:
-                raise _no_anchor(lines, hunk)
-            if places := _fitting(lines, tried, within):
-                return _stated(places, hunk)
-    raise _not_found(lines, hunk)
+                raise _no_anchor(source.lines, hunk)
+            matches = _fitting(source, tried, within)
+            if matches.starts:
+                return _Found(tried, _stated(matches, hunk))
+    raise _not_found(source, hunk)
 
 
-def _fitting(lines: Sequence[str], hunk: Hunk, within: Sequence[range]) -> list[Placed]:
+def _fitting(source: Source, hunk: Hunk, within: Sequence[range]) -> Matches:
     if not hunk.old:
         # Only blank lines were named, and the file has none there: the anchor says the place, if there is one.
-        return [Placed(hunk, Match(start)) for start in _insertions(lines, hunk)]
+        return Matches(_insertions(source.lines, hunk))
     wanted = [line.text for line in hunk.old]
-    first = _full(lines) - len(wanted) if hunk.at_end else 0
-    tried = [range(max(scope.start, first), scope.stop) for scope in within]
-    matches = {match.start: match for scope in tried for match in find(lines, wanted, scope)}
-    best = min((match.rank for match in matches.values()), default=0)
-    return [Placed(hunk, match) for _, match in sorted(matches.items()) if match.rank == best]
+    if hunk.at_end:
+        first = _full(source.lines) - len(wanted)
+        within = [range(max(scope.start, first), scope.stop) for scope in within if scope.stop == len(source.lines)]
+    return find(source, wanted, within) if within else NONE
 
 
 def _full(lines: Sequence[str]) -> int:
@@ -93,45 +106,50 @@ def _insertions(lines: Sequence[str], hunk: Hunk) -> list[int]:
     if not lines or (hunk.at_end and not hunk.anchors):
         return [len(lines)]
     if not hunk.anchors:
-        raise _error(
-            hunk,
-            "the new lines have no place: there is no line around them, and no '@@ line' above. Add lines that stay, or '*** End of File' below to append.",
-        )
+        advice = "Add lines that stay, or '*** End of File' below them to append."
+        raise _error(hunk, f"the new lines have no place: there is no line around them, and no '@@ line' above. {advice}")
     within = scopes(lines, hunk.anchors)
     if not within:
         raise _no_anchor(lines, hunk)
     return [len(lines)] if hunk.at_end else [scope.start + 1 for scope in within]
 
 
-def _stated(places: list[Placed], hunk: Hunk) -> list[Placed]:
-    """Among equal places, the one at the very line that a unified diff states."""
-    at = [placed for placed in places if hunk.start is not None and placed.match.start == hunk.start - 1 and not placed.match.rank]
-    return at if len(places) > 1 and at else places
+def _stated(matches: Matches, hunk: Hunk) -> Matches:
+    """Among places that fit exactly, the one at the very line that a unified diff states."""
+    if hunk.start is None or matches.rung is not None or hunk.start - 1 not in matches.starts:
+        return matches
+    return Matches([hunk.start - 1])
 
 
-def _by_order(found: Sequence[list[Placed]]) -> list[Placed]:
+def _by_order(found: Sequence[_Found]) -> list[int]:
     """The one way to place all hunks in the order of the file: the earliest way and the latest way must be the same."""
-    earliest: list[Placed] = []
-    for places in found:
-        fitting = [place for place in places if not earliest or place.match.start >= earliest[-1].match.start + _gap(earliest[-1], place)]
-        if not fitting:
-            raise _ambiguous(next(places for places in found if len(places) > 1))
-        earliest.append(fitting[0])
-    latest: list[Placed] = []
-    for places in reversed(found):
-        fitting = [place for place in places if not latest or place.match.start + _gap(place, latest[-1]) <= latest[-1].match.start]
-        latest.append(fitting[-1])
-    for places, first, last in zip(found, earliest, reversed(latest), strict=True):
+    earliest: list[int] = []
+    for number, each in enumerate(found):
+        starts = each.matches.starts
+        if each.matches.rung is not None and len(starts) > LISTED:
+            raise _ambiguous(each.hunk, starts)
+        least = earliest[-1] + _gap(found[number - 1].hunk, each.hunk) if earliest else 0
+        index = bisect_left(starts, least)
+        if index == len(starts):
+            several = next(each for each in found if len(each.matches.starts) > 1)
+            raise _ambiguous(several.hunk, several.matches.starts)
+        earliest.append(starts[index])
+    latest = earliest[-1:]
+    for number in reversed(range(len(found))):
+        starts = found[number].matches.starts
+        most = latest[0] - _gap(found[number].hunk, found[number + 1].hunk) if number + 1 < len(found) else starts[-1]
+        latest.insert(0, starts[bisect_right(starts, most) - 1])
+    for each, first, last in zip(found, earliest, latest, strict=False):
         if first != last:
-            raise _ambiguous([place for place in places if first.match.start <= place.match.start <= last.match.start])
+            raise _ambiguous(each.hunk, [start for start in each.matches.starts if first <= start <= last])
     return earliest
 
 
-def _gap(above: Placed, below: Placed) -> int:
+def _gap(above: Hunk, below: Hunk) -> int:
     """How many lines below the start of `above` the hunk `below` may start: they may share lines that stay in both."""
-    changed = [number for number, line in enumerate(above.hunk.old, 1) if line.sign == "-"]
-    stays = next((number for number, line in enumerate(below.hunk.lines) if line.sign != " "), 0)
-    return max(changed[-1] if changed else 0, len(above.hunk.old) - stays)
+    changed = [number for number, line in enumerate(above.old, 1) if line.sign == "-"]
+    stays = next((number for number, line in enumerate(below.lines) if line.sign != " "), 0)
+    return max(changed[-1] if changed else 0, len(above.old) - stays)
 
 
 def _refuse_overlaps(chosen: Sequence[Placed]) -> None:
@@ -144,15 +162,17 @@ def _refuse_overlaps(chosen: Sequence[Placed]) -> None:
                 raise _error(placed.hunk, f"{also} Make them one hunk.")
 
 
-def _ambiguous(places: Sequence[Placed]) -> ToolError:
-    hunk = places[0].hunk
-    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+def _ambiguous(hunk: Hunk, starts: Sequence[int]) -> ToolError:
     if not hunk.old:
-        above = ", ".join(str(placed.match.start) for placed in places[:_LISTED]) + more
-        return _error(hunk, f"'@@ {hunk.anchors[-1]}' is at {len(places)} places: lines {above}. Add an '@@' line above it to say which.")
-    numbers = ", ".join(str(placed.match.start + 1) for placed in places[:_LISTED]) + more
+        above = _numbers([start - 1 for start in starts])
+        return _error(hunk, f"'@@ {hunk.anchors[-1]}' is at several places: lines {above}. Add an '@@' line above it to say which.")
     where = "its lines start" if len(hunk.old) > 1 else "its line is"
-    return _error(hunk, f"{where} at {len(places)} places: lines {numbers}. Add lines that stay, or an '@@' line, to say which.")
+    return _error(hunk, f"{where} at several places: lines {_numbers(starts)}. Add lines that stay, or an '@@' line, to say which.")
+
+
+def _numbers(starts: Sequence[int]) -> str:
+    more = f" and {len(starts) - LISTED} more" if len(starts) > LISTED else ""
+    return ", ".join(str(start + 1) for start in starts[:LISTED]) + more
 
 
 def _no_anchor(lines: Sequence[str], hunk: Hunk) -> ToolError:
@@ -163,19 +183,17 @@ def _no_anchor(lines: Sequence[str], hunk: Hunk) -> ToolError:
     raise AssertionError("an anchor is missing")
 
 
-def _not_found(lines: Sequence[str], hunk: Hunk) -> ToolError:
+def _not_found(source: Source, hunk: Hunk) -> ToolError:
     wanted = [line.text for line in hunk.old]
-    everywhere = find(lines, wanted, range(len(lines)))
-    if everywhere:
-        numbers = ", ".join(str(match.start + 1) for match in everywhere[:_LISTED])
+    everything = [range(len(source.lines))]
+    if starts := find(source, wanted, everything).starts:
         place = "at the end of the file" if hunk.at_end else f"below '@@ {hunk.anchors[-1]}'"
-        return _error(hunk, f"its lines are at line {numbers}, but not {place}.")
+        return _error(hunk, f"its lines are at line {_numbers(starts)}, but not {place}.")
     new = [line.text for line in hunk.lines if line.sign != "-"]
-    if len("".join(new).strip()) >= _REMEMBERED and (done := find(lines, new, range(len(lines)))):
-        return _error(
-            hunk, f"its lines are not there, but what it would make of them is, at line {done[0].start + 1}: was it applied before?"
-        )
-    return _error(hunk, f"its lines are not in the file. {describe_nearest(_joined(lines), _joined(wanted))}")
+    if len("".join(new).strip()) >= _REMEMBERED and (starts := find(source, new, everything).starts):
+        at = starts[0] + 1
+        return _error(hunk, f"its lines are not there, but what it would make of them is, at line {at}: was it applied before?")
+    return _error(hunk, f"its lines are not in the file. {describe_nearest(_joined(source.lines), _joined(wanted))}")
 
 
 def _joined(lines: Sequence[str]) -> str:

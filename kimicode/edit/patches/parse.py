@@ -10,12 +10,15 @@ from kimicode.edit.patches.reader import Reader
 from kimicode.edit.patches.unified import is_unified, parse_unified
 from kimicode.edit.patches.v4a import is_v4a, parse_v4a
 from kimicode.edit.patches.values import Operation, Patch
+from kimicode.errors import ToolError
 
 _WANTED: Final = "'*** Begin Patch' (or a unified diff, or a path and '<<<<<<< SEARCH')"
 
 
 def parse_patch(text: str) -> Patch:
     """The patch in `text`. Raises `ToolError` that names the line and what was expected there."""
+    if not text.strip():
+        raise ToolError(f"patch line 1: the patch is empty; expected {_WANTED}.")
     reader = Reader(text)
     operations = _parse(reader)
     if not operations:

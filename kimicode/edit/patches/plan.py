@@ -94,7 +94,7 @@ def _update(operation: UpdateFile, state: _State) -> None:
         done = apply_hunks(entry.file.text, operation.hunks)
         if done.text == entry.file.text:
             raise ToolError("the new lines are the same as the old ones: nothing would change.")
-        file = msgspec.structs.replace(entry.file, text=done.text)
+        file = entry.file.with_text(done.text)
         entry = _Entry(file, entry.origin, entry.added + done.added, entry.removed + done.removed, entry.notes + done.notes)
     state[target or operation.path] = entry
 
@@ -120,7 +120,7 @@ def _changes(patch: Patch, files: Mapping[str, TextFile | None], state: _State) 
             changes.append(FileChange("R", path, source, entry.file, entry.origin, entry.added, entry.removed, entry.notes))
         elif before is None:
             changes.append(FileChange("A", path, None, entry.file, None, entry.added, entry.removed, entry.notes))
-        elif entry.file != before:
+        elif entry.file.with_text(entry.file.text) != before.with_text(before.text):
             removed = entry.removed if entry.origin == path else _count(before.text)
             changes.append(FileChange("M", path, before, entry.file, None, entry.added, removed, entry.notes))
     return tuple(changes)

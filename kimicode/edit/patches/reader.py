@@ -20,14 +20,15 @@ _COMMAND: Final = re.compile(
 
 _NUMBERS: Final = re.compile(r"@@+ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))?(?: @@|$)")
 _SHOWN: Final = 120
+_WRAPPERS: Final = 4
 
 
 class Reader:
     """A cursor over lines. `number` is that of the line ahead, from 1, counted in the text as it was sent."""
 
     def __init__(self, text: str) -> None:
-        lines = [line.removesuffix("\r") for line in text.split("\n")]
-        first, last = _unwrapped(lines, *_without_blank(lines, 0, len(lines)))
+        lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+        first, last = _unwrapped(lines)
         self._lines, self._offset, self._next = lines[first:last], first, 0
 
     @property
@@ -131,22 +132,19 @@ def anchor(line: str) -> str:
     return "" if text.strip() in ("", "...", "…") else text.removeprefix(" ")
 
 
-def _without_blank(lines: list[str], first: int, last: int) -> tuple[int, int]:
-    while first < last and not lines[first].strip():
-        first += 1
-    while first < last and not lines[last - 1].strip():
-        last -= 1
-    return first, last
-
-
-def _unwrapped(lines: list[str], first: int, last: int) -> tuple[int, int]:
-    while first < last:
-        opening, closing = lines[first], lines[last - 1].strip()
+def _unwrapped(lines: list[str]) -> tuple[int, int]:
+    """From which line to before which the patch itself is. Blank lines at its end stay: they may be lines of a hunk."""
+    first, last = 0, len(lines)
+    for _ in range(_WRAPPERS):
+        full = [number for number in range(first, last) if lines[number].strip()]
+        if not full:
+            break
+        opening, closing = lines[full[0]], lines[full[-1]].strip()
         if fence := _FENCE.match(opening):
-            closed = last - 1 > first and closing == fence[1]
+            closed = len(full) > 1 and closing == fence[1]
         elif command := _COMMAND.match(opening):
             closed = command[2] is not None and closing.rstrip("\"')") == command[2]
         else:
             break
-        first, last = _without_blank(lines, first + 1, last - 1 if closed else last)
+        first, last = full[0] + 1, full[-1] if closed else last
     return first, last

@@ -22,7 +22,7 @@ class Hunk(msgspec.Struct, frozen=True):
     """Lines of one place. `at` is where it starts in the patch, from 1; `anchors` are lines of the file above it, outermost first.
 
     `at_end`: it must reach the end of the file. `start` is the line number (from 1) that a unified diff states. `newline` says whether
-    the file is to end with a newline; None leaves that as it is.
+    the file is to end with a newline; None leaves that as it is. `signed` is False where the signs are not the model's own.
     """
 
     at: int
@@ -31,6 +31,7 @@ class Hunk(msgspec.Struct, frozen=True):
     at_end: bool = False
     start: int | None = None
     newline: bool | None = None
+    signed: bool = True
 
     @property
     def old(self) -> tuple[Line, ...]:
@@ -85,3 +86,12 @@ class Patch(msgspec.Struct, frozen=True):
             if isinstance(operation, UpdateFile) and operation.move_to is not None:
                 named[operation.move_to] = None
         return tuple(named)
+
+    @property
+    def leaving(self) -> tuple[str, ...]:
+        """The paths that are deleted or moved away."""
+        return tuple(
+            operation.path
+            for operation in self.operations
+            if isinstance(operation, DeleteFile) or (isinstance(operation, UpdateFile) and operation.move_to is not None)
+        )
