@@ -2,7 +2,8 @@
 
 It runs inside bubblewrap's namespaces (tier 1) or without any (tier 2): `sandbox.start` hands it over as compiled code, to an
 interpreter that has imported nothing, so it needs no file of kimicode and starts in some milliseconds. Therefore standard library alone,
-and no module that is slow to import (`signal`, `subprocess`, `json`, `typing`). Descriptors: 0 is a pipe that says nothing, but ends
+and no module that is slow to import (`signal`, `subprocess`, `json`, `typing`, even `ctypes`: what is behind it takes a tenth of the
+time, and `sandbox.probe` tries it with this very interpreter). Descriptors: 0 is a pipe that says nothing, but ends
 when kimicode gives the command up or dies; 1 and 2 are the command's output; `status` says `ready`, and then only what went wrong.
 
 The command gets its own session, limits, Landlock and seccomp. When it has ended, whatever it left running gets `linger_s` to end by
@@ -10,7 +11,7 @@ itself, SIGTERM, `settle_s`, and SIGKILL; no descendant lives when this process 
 allowed (`sandbox.task`), or make namespaces.
 """
 
-import ctypes
+import _ctypes
 import marshal
 import os
 import resource
@@ -30,7 +31,8 @@ _SWEEP_S = 5.0
 
 _SET_DEATH_SIGNAL, _SET_SECCOMP, _DROP_BOUND, _SET_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 22, 24, 36, 38
 _SECCOMP_FILTER = 2
-_LAST_CAPABILITY = 63
+_MOST_CAPABILITIES = 64
+_EPERM, _EINVAL = 1, 22
 _CAPABILITIES_V3 = 0x20080522
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_ABI = 1
@@ -40,7 +42,24 @@ _BIND_TCP, _CONNECT_TCP = 1, 2
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
 _NETWORK_ABI, _SCOPE_ABI = 4, 6
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None is this program itself
+
+
+class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "i"
+
+
+class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "l"
+
+
+class _Char(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "c"
+
+
+class _Function(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Int
 
 
 def main(task: "Task", status: int) -> int:
@@ -74,8 +93,10 @@ def probe(filter_: bytes) -> str:
 
 def landlock_abi() -> int:
     """The kernel's Landlock ABI, 0 where there is none."""
-    abi: int = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_ABI)
-    return max(0, abi)
+    try:
+        return _call("syscall", _CREATE_RULESET, 0, 0, _ASK_ABI)
+    except OSError:
+        return 0
 
 
 class _Family:
@@ -218,7 +239,7 @@ def _become(task: "Task", status: int, parent: int, port: int) -> None:
         _limit(task["ceilings"])
         _cage(task["cage"], port)
         for number in (_PIPE, _FILE_SIZE):
-            _libc.signal(number, None)  # Python ignores these, and what is ignored stays so in the command.
+            _call("signal", number, 0)  # Python ignores these, and what is ignored stays so in the command.
         stage = "exec"
         os.execve(task["argv"][0], task["argv"], task["environ"] | _proxy_variables(port))
     except OSError as error:
@@ -279,8 +300,13 @@ def _cage(cage: "Cage", port: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    for capability in range(_LAST_CAPABILITY):
-        _libc.prctl(_DROP_BOUND, ctypes.c_ulong(capability), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+    try:
+        for capability in range(_MOST_CAPABILITIES):
+            _call("prctl", _DROP_BOUND, capability, 0, 0, 0)
+    except OSError as error:
+        # EINVAL: there are no more. EPERM: not root, so there is nothing to drop.
+        if error.errno not in (_EINVAL, _EPERM):
+            raise
     _call("capset", _pack(4, _CAPABILITIES_V3, 0), bytes(24))
 
 
@@ -316,9 +342,10 @@ def _allow(ruleset: int, path: bytes, rights: int, must: bool) -> None:
 
 
 def _seccomp(filter_: bytes) -> None:
-    code = ctypes.create_string_buffer(filter_, len(filter_))
+    code = (_Char * len(filter_))()
+    memoryview(code).cast("B")[:] = filter_
     # struct sock_fprog: a 16-bit length, padding, a pointer.
-    order = _pack(8, len(filter_) // 8, ctypes.addressof(code))
+    order = _pack(8, len(filter_) // 8, _ctypes.addressof(code))
     _call("prctl", _SET_SECCOMP, _SECCOMP_FILTER, order, 0, 0)
 
 
@@ -328,10 +355,10 @@ def _pack(size: int, *numbers: int) -> bytes:
 
 def _call(name: str, *arguments: "int | bytes") -> int:
     """A function of the C library that reports errors by -1 and errno. Numbers go as `long`."""
-    values = [ctypes.c_ulong(value) if isinstance(value, int) else value for value in arguments]
-    result: int = getattr(_libc, name)(*values)
+    function = _Function(_ctypes.dlsym(_libc, name))
+    result: int = function(*(_Long(each) if isinstance(each, int) else each for each in arguments))
     if result == -1:
-        number = ctypes.get_errno()
+        number = _ctypes.get_errno()
         raise OSError(number, os.strerror(number), f"{name}{arguments[:1]}")
     return result
 

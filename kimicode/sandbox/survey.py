@@ -40,21 +40,31 @@ class Survey(msgspec.Struct, frozen=True):
 
 def survey(boundary: Boundary, *, listing: bool) -> Survey:
     """Look. `listing` asks for `children`, which costs a listing for each folder above a hidden path. Raises nothing."""
-    kinds = {path: kind_of(path) for path in (*boundary.writable, *boundary.protected, *boundary.hidden)}
+    straight: dict[str, bool] = {"/": True}
+    kinds = {path: _kind(str(path), straight) for path in (*boundary.writable, *boundary.protected, *boundary.hidden)}
     gone = {path: _topmost_missing(path) for path, kind in kinds.items() if kind is Kind.MISSING}
-    kinds |= {path: kind_of(path) for path in gone.values()}
+    kinds |= dict.fromkeys(gone.values(), Kind.MISSING)
     return Survey(kinds, gone, _above(boundary.hidden) if listing else {}, Path(os.path.realpath(_RESOLVER)))
 
 
-def kind_of(path: Path) -> Kind:
+def _kind(path: str, straight: dict[str, bool]) -> Kind:
     """What is at `path`. What can't be looked at counts as missing: the command, which is no mightier, can't either."""
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return Kind.LINK if os.path.realpath(path.parent) != str(path.parent) else Kind.MISSING
-    if stat.S_ISLNK(found.st_mode) or os.path.realpath(path) != str(path):
+    if not _is_straight(os.path.dirname(path), straight):
         return Kind.LINK
-    return Kind.FOLDER if stat.S_ISDIR(found.st_mode) else Kind.FILE
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return Kind.MISSING
+    if stat.S_ISLNK(mode):
+        return Kind.LINK
+    return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.FILE
+
+
+def _is_straight(folder: str, known: dict[str, bool]) -> bool:
+    """Whether no part of `folder` is a symbolic link. `known` are the answers so far: most paths share their way."""
+    if folder not in known:
+        known[folder] = _is_straight(os.path.dirname(folder), known) and not os.path.islink(folder)
+    return known[folder]
 
 
 def _topmost_missing(path: Path) -> Path:
