@@ -172,7 +172,7 @@ def in_file(copy: Copy, change: Callable[[str], str]) -> Case | None:
     return moved.case(copy.old, copy.new, file=file, after=after)
 
 
-def untouched(rng: random.Random, copy: Copy) -> Case | None:
+def untouched(_: random.Random, copy: Copy) -> Case | None:
     return copy.case(copy.old, copy.new)
 
 
@@ -185,10 +185,16 @@ def trailing_added(rng: random.Random, copy: Copy) -> Case | None:
 
 
 def trailing_lost(rng: random.Random, copy: Copy) -> Case | None:
-    # Blanks at the outer ends are outside of what an exact match covers: they stay, and nobody is to say whose they are.
-    stays = (set(copy.kept.values()) | set(range(1, len(copy.old) - 1))) - ({0} if not copy.old[0].strip() else set())
-    file = [line + (rng.choice(["", "  "]) if n in stays else "") for n, line in enumerate(copy.old)]
+    stays = surely_kept(copy)
+    gone = {n for n in range(1, len(copy.old) - 1) if n not in copy.kept.values()}
+    file = [line + (rng.choice(["", "  "]) if n in stays | gone else "") for n, line in enumerate(copy.old)]
     return copy.case(copy.old, copy.new, file=file, after=kept_as(copy, file)) if file != copy.old else None
+
+
+def surely_kept(copy: Copy) -> set[int]:
+    """The old lines of which it is clear which new line is the same: not blank, and once in each text."""
+    count = Counter(copy.old + copy.new)
+    return {n for n in copy.kept.values() if copy.old[n].strip() and count[copy.old[n]] == 2}
 
 
 def kept_as(copy: Copy, file: list[str]) -> list[str]:
@@ -202,9 +208,10 @@ def shift_right(rng: random.Random, copy: Copy) -> Case | None:
     return both(copy, lambda line: unit + line if line.strip() else line)
 
 
-def shift_left(rng: random.Random, copy: Copy) -> Case | None:
+def shift_left(_: random.Random, copy: Copy) -> Case | None:
     lines = [line for line in [*copy.old, *copy.new] if line.strip()]
-    unit = os.path.commonprefix([re.match(r"[ \t]*", line)[0] for line in lines])  # type: ignore[index]
+    indents = [re.match(r"[ \t]*", line)[0] for line in lines]  # type: ignore[index]
+    unit = min(indents, key=len) if all(indent.startswith(min(indents, key=len)) for indent in indents) else ""
     return both(copy, lambda line: line.removeprefix(unit)) if unit else None
 
 
@@ -220,11 +227,11 @@ def by_fours(copy: Copy) -> bool:
     return all("\t" not in indent and len(indent) % 4 == 0 for indent in indents) and any(indents)
 
 
-def tabs_sent(rng: random.Random, copy: Copy) -> Case | None:
+def tabs_sent(_: random.Random, copy: Copy) -> Case | None:
     return both(copy, tabbed) if by_fours(copy) else None
 
 
-def blanks_sent(rng: random.Random, copy: Copy) -> Case | None:
+def blanks_sent(_: random.Random, copy: Copy) -> Case | None:
     return in_file(copy, tabbed) if by_fours(copy) else None
 
 
@@ -236,20 +243,20 @@ def blanks_sent_and_shifted(rng: random.Random, copy: Copy) -> Case | None:
 CURLY = str.maketrans({"'": "’", '"': "”"})
 
 
-def quotes_sent(rng: random.Random, copy: Copy) -> Case | None:
+def quotes_sent(_: random.Random, copy: Copy) -> Case | None:
     return both(copy, lambda line: line.translate(CURLY))
 
 
-def dashes_sent(rng: random.Random, copy: Copy) -> Case | None:
+def dashes_sent(_: random.Random, copy: Copy) -> Case | None:
     return both(copy, lambda line: line.replace("-", "–"))
 
 
-def spaces_sent(rng: random.Random, copy: Copy) -> Case | None:
+def spaces_sent(_: random.Random, copy: Copy) -> Case | None:
     return both(copy, lambda line: re.sub(r"(?<=\w) (?=\w)", "\u00a0", line))
 
 
-def quotes_in_file(rng: random.Random, copy: Copy) -> Case | None:
-    stays = set(copy.kept.values())
+def quotes_in_file(_: random.Random, copy: Copy) -> Case | None:
+    stays = surely_kept(copy)
     file = [line.translate(CURLY) if n in stays else line for n, line in enumerate(copy.old)]
     return copy.case(copy.old, copy.new, file=file, after=kept_as(copy, file)) if file != copy.old else None
 
@@ -267,11 +274,11 @@ def nfd(line: str) -> str:
     return unicodedata.normalize("NFD", line)
 
 
-def nfd_sent(rng: random.Random, copy: Copy) -> Case | None:
+def nfd_sent(_: random.Random, copy: Copy) -> Case | None:
     return both(accented(copy), nfd)
 
 
-def nfd_in_file(rng: random.Random, copy: Copy) -> Case | None:
+def nfd_in_file(_: random.Random, copy: Copy) -> Case | None:
     return in_file(accented(copy), nfd)
 
 
@@ -279,17 +286,17 @@ def crlf(text: str) -> str:
     return text.replace("\n", "\r\n")
 
 
-def crlf_sent(rng: random.Random, copy: Copy) -> Case | None:
+def crlf_sent(_: random.Random, copy: Copy) -> Case | None:
     case = copy.case(copy.old, copy.new)
     return case._replace(old=crlf(case.old), new=crlf(case.new)) if "\n" in case.old else None
 
 
-def crlf_in_file(rng: random.Random, copy: Copy) -> Case | None:
+def crlf_in_file(_: random.Random, copy: Copy) -> Case | None:
     case = copy.case(copy.old, copy.new)
     return case._replace(text=crlf(case.text), after=crlf(copy.whole(copy.new)))
 
 
-def crlf_in_block(rng: random.Random, copy: Copy) -> Case | None:
+def crlf_in_block(_: random.Random, copy: Copy) -> Case | None:
     """A mixed file: the lines of the place end in CRLF, all others in LF."""
     return copy.case(copy.old, copy.new, file=[line + "\r" for line in copy.old], after=[line + "\r" for line in copy.new])
 
@@ -300,7 +307,7 @@ def shifted_and_trailing(rng: random.Random, copy: Copy) -> Case | None:
     return case._replace(old=shifted.old, new=shifted.new) if case and shifted else None
 
 
-def shifted_and_quotes(rng: random.Random, copy: Copy) -> Case | None:
+def shifted_and_quotes(_: random.Random, copy: Copy) -> Case | None:
     if not any("'" in line or '"' in line for line in copy.old):
         return None
     return both(copy, lambda line: "    " + line.translate(CURLY) if line.strip() else line)
@@ -318,7 +325,8 @@ def inside(rng: random.Random, lines: list[str]) -> int | None:
 
 def line_dropped(rng: random.Random, copy: Copy) -> Case | None:
     n = inside(rng, copy.old)
-    return None if n is None else copy.refused([*copy.old[:n], *copy.old[n + 1 :]])
+    case = None if n is None else copy.refused([*copy.old[:n], *copy.old[n + 1 :]])
+    return None if case and case.old in case.text else case
 
 
 def context_dropped(rng: random.Random, copy: Copy) -> Case | None:
@@ -345,7 +353,8 @@ def context_wrong(rng: random.Random, copy: Copy) -> Case | None:
     if not others or len(copy.old) < 2 or 0 not in copy.kept or not copy.old[0].strip():
         return None
     line = rng.choice(others)
-    return copy.refused([line, *copy.old[1:]], [line, *copy.new[1:]])
+    case = copy.refused([line, *copy.old[1:]], [line, *copy.new[1:]])
+    return None if case.old in case.text else case  # it names another place, rightly
 
 
 def lines_swapped(rng: random.Random, copy: Copy) -> Case | None:
@@ -362,7 +371,7 @@ def line_doubled(rng: random.Random, copy: Copy) -> Case | None:
     return copy.refused([*copy.old[: n + 1], *copy.old[n:]]) if copy.old[n].strip() else None
 
 
-def block_twice(rng: random.Random, copy: Copy) -> Case | None:
+def block_twice(_: random.Random, copy: Copy) -> Case | None:
     """The file has the block once more: nobody can tell which is meant."""
     twin = [*copy.foot[:-1], *copy.old, *copy.foot[-1:]]
     return copy._replace(foot=twin).refused(copy.old)
@@ -391,21 +400,23 @@ def last_truncated(rng: random.Random, copy: Copy) -> Case | None:
     return copy.refused([*copy.old[:-1], line[:cut]])
 
 
-def newlines_escaped(rng: random.Random, copy: Copy) -> Case | None:
+def newlines_escaped(_: random.Random, copy: Copy) -> Case | None:
     case = copy.case(copy.old, copy.new)
     if "\n" not in case.old:
         return None
     return case._replace(old=case.old.replace("\n", "\\n"), new=case.new.replace("\n", "\\n"), after=None)
 
 
-def middle_elided(rng: random.Random, copy: Copy) -> Case | None:
+def middle_elided(_: random.Random, copy: Copy) -> Case | None:
     return copy.refused([copy.old[0], "...", copy.old[-1]]) if len(copy.old) > 3 else None
 
 
 def placeholder_in_new(rng: random.Random, copy: Copy) -> Case | None:
     if len(copy.new) < 4:
         return None
-    line = rng.choice(["# ... existing code ...", "// ... rest of the code unchanged ...", "    # … (unchanged)", "/* rest of the file ... */"])
+    line = rng.choice(
+        ["# ... existing code ...", "// ... rest of the code unchanged ...", "    # … (unchanged)", "/* rest of the file ... */"]
+    )
     return copy.refused(copy.old, [copy.new[0], line, copy.new[-1]])
 
 
@@ -433,7 +444,7 @@ def blank_dropped(rng: random.Random, copy: Copy) -> Case | None:
     return copy.refused([*copy.old[:n], *copy.old[n + 1 :]])
 
 
-def newline_only_in_old(rng: random.Random, copy: Copy) -> Case | None:
+def newline_only_in_old(_: random.Random, copy: Copy) -> Case | None:
     """The old text ends with a newline and the new one does not: taken literally, the next line is joined."""
     if len(copy.foot) < 2 or not copy.new or not copy.new[-1].strip():
         return None
@@ -498,7 +509,12 @@ def cases_of(hunk: Hunk, seed: int) -> Iterator[tuple[str, Case]]:
         rng = random.Random(f"{seed} {hunk.where} {name}")
         copy = copy_of(rng, hunk)
         case = corrupt(rng, copy) if copy else None
-        if case and copy and case.old != case.new and (name == "none" or (case.text, case.old, case.new) != tuple(untouched(rng, copy) or ())[:3]):
+        if (
+            case
+            and copy
+            and case.old != case.new
+            and (name == "none" or (case.text, case.old, case.new) != tuple(untouched(rng, copy) or ())[:3])
+        ):
             yield name, case
 
 
@@ -523,7 +539,9 @@ def main() -> None:
     parser.add_argument("--repo", type=Path, default=ROOT)
     parser.add_argument("--hunks", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--show-wrong", action="store_true", help="print each edit that was applied wrong, or refused though it keeps the meaning")
+    parser.add_argument(
+        "--show-wrong", action="store_true", help="print each edit that was applied wrong, or refused though it keeps the meaning"
+    )
     options = parser.parse_args()
     wanted = 50 if options.quick else options.hunks
     found = list(hunks_of(options.repo, wanted * 2))

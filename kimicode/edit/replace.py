@@ -123,12 +123,14 @@ _SHOWN: Final = 120
 def _only(page: Page, found: Found, old: str, new: str) -> Found:
     if len(found.places) > 1:
         raise ToolError(_several(page.text, found))
+    reason = seams.doubt(page.text, found.places[0], old, new)
     if seams.inside_indentation(page.text, found.places[0], old, new):
         whole = find(page, old, whole_lines=True)
         if whole is None or len(whole.places) > 1:
             raise ToolError(_several(page.text, whole) if whole else _not_found(page.text, old, new))
         found = whole
-    if (reason := seams.doubt(page.text, found.places[0], old, new)) is not None:
+        reason = seams.twice_indented(page, found.places[0], old, new) or seams.doubt(page.text, found.places[0], old, new)
+    if reason is not None:
         raise ToolError(f"Refused, since it is doubtful: {reason}")
     return found
 

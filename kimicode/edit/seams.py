@@ -9,24 +9,32 @@ import re
 from typing import Final
 
 from kimicode.edit.ladder import Place
-from kimicode.edit.lines import indentation, lf, line_at
+from kimicode.edit.lines import Page, indentation, lf, line_at
 
 _WORD: Final = re.compile(r"\w")
-_WORDS: Final = re.compile(r"\w+")
+_OPENS: Final = re.compile(
+    r"[:{(\[,=\\+|&]$|[-=]>$|\b(?:do|then|begin|else)$|^(?:def|class|module|if|unless|elsif|while|until|for|case|begin|function|fn|impl)\b"
+)
+"""A line after which the next one is indented deeper, in most languages."""
+
+_ALIKE: Final = 3
+"""So many characters must old and new text share where a text of several lines starts or ends within a line."""
+
+_SHOWN: Final = 120
 
 
 def doubt(text: str, place: Place, old: str, new: str) -> str | None:
     """What is doubtful about putting `new` for `old`, which stands at `place`: one sentence for the model, or None."""
-    if not new:
-        return None
     head, tail = _before(text, place.start), _after(text, place.end)
     sent, wanted = lf(old).split("\n"), lf(new).split("\n")
+    if not new:
+        return _half_deleted(text, place, head, tail, sent)
     return (
         _joined(text, place, head, sent, wanted)
         or _open_indentation(text, place, head, sent, wanted)
         or _twice_at_start(text, place, head, sent, wanted)
         or _twice_at_end(text, place, tail, sent, wanted)
-        or _cut_word(text, place, sent, wanted)
+        or _cut_line(text, place, head, tail, sent, wanted)
     )
 
 
@@ -37,6 +45,15 @@ def _before(text: str, place: int) -> str:
 def _after(text: str, place: int) -> str:
     ends = [end for end in (text.find("\n", place), text.find("\r", place)) if end >= 0]
     return text[place : min(ends, default=len(text))]
+
+
+def _half_deleted(text: str, place: Place, head: str, tail: str, sent: list[str]) -> str | None:
+    """Deleting from within a line to a line's end, or the other way round, leaves a stump; only from within to within it may be meant."""
+    starts_within, ends_within = bool(head) and sent[0] != "", bool(tail) and sent[-1] != ""
+    if len(sent) > 1 and starts_within != ends_within and (head.strip() or tail.strip()):
+        number = line_at(text, place.start if starts_within else place.end)
+        return f"a part of line {number} would stay and be joined to what follows. Send whole lines."
+    return None
 
 
 def _joined(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
@@ -56,15 +73,20 @@ def _joined(text: str, place: Place, head: str, sent: list[str], wanted: list[st
 
 
 def inside_indentation(text: str, place: Place, old: str, new: str) -> bool:
-    """True for a single line found without all of its indentation, and several lines to put there."""
+    """True for a text that starts within the indentation of its line, where taking it literally would indent other lines wrongly."""
     head = _before(text, place.start)
-    return bool(head) and not head.strip() and old[:1] in " \t" and "\n" not in old.rstrip("\r\n") and "\n" in new.rstrip("\r\n")
+    if not head or head.strip():
+        return False
+    alone, several = "\n" not in old.rstrip("\r\n"), "\n" in new.rstrip("\r\n")
+    return (old[:1] in " \t" and alone and several) or (not new and old.endswith("\n"))
 
 
 def _open_indentation(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
     if not head or head.strip() or any(line.strip() for line in sent[1:]):
         return None
-    if any(line.strip() and not line.startswith(head) for line in wanted[1:]):
+    others = [line for line in wanted[1:] if line.strip()]
+    flat = bool(others) and indentation(others[0]) == head and _OPENS.search(wanted[0].strip()) is not None
+    if flat or any(not line.startswith(head) for line in others):
         return (
             f"old_string leaves out the indentation of line {line_at(text, place.start)}, so how far the lines of new_string are meant "
             "to be indented is not certain. Send whole lines, with their indentation."
@@ -116,20 +138,26 @@ def _again(what: str, which: str, side: str) -> str:
     )
 
 
-_SHOWN: Final = 120
-
-
-def _cut_word(text: str, place: Place, sent: list[str], wanted: list[str]) -> str | None:
-    if len([line for line in sent if line.strip()]) < 2:
+def _cut_line(text: str, place: Place, head: str, tail: str, sent: list[str], wanted: list[str]) -> str | None:
+    """Several lines that start or end within one, and a new text that does not start or end alike: what stays of the line won't fit it."""
+    if len(sent) < 2:
         return None
-    before, after = text[place.start - 1 : place.start] if place.start else "", text[place.end : place.end + 1]
-    if _WORD.match(before) and _WORD.match(sent[0]) and _first_word(sent[0]) != _first_word(wanted[0]):
-        return f"old_string starts in the middle of a word of line {line_at(text, place.start)}. Send whole lines."
-    if _WORD.match(after) and _WORD.match(sent[-1][-1:]) and _first_word(sent[-1][::-1]) != _first_word(wanted[-1][::-1]):
-        return f"old_string ends in the middle of a word of line {line_at(text, place.end)}. Send whole lines."
+    if head.strip() and sent[0] and not _alike(sent[0], wanted[0]):
+        return f"old_string starts within line {line_at(text, place.start)}, and new_string does not start like it. Send whole lines."
+    if tail.strip() and sent[-1] and not _alike(sent[-1][::-1], wanted[-1][::-1]):
+        return f"old_string ends within line {line_at(text, place.end)}, and new_string does not end like it. Send whole lines."
     return None
 
 
-def _first_word(line: str) -> str:
-    found = _WORDS.match(line)
-    return found.group() if found else ""
+def _alike(sent: str, wanted: str) -> bool:
+    return wanted.startswith(sent) or (len(sent) >= _ALIKE and wanted[:_ALIKE] == sent[:_ALIKE])
+
+
+def twice_indented(page: Page, place: Place, old: str, new: str) -> str | None:
+    """For a place that has another indentation than `old`: whether `new` already has the file's, so that shifting it would add it again."""
+    here = indentation(page.text[place.start : place.end])
+    if indentation(new) == here != indentation(old):
+        return (
+            "new_string has the indentation of the file and old_string has not, so whether to shift it is not certain. Send both with it."
+        )
+    return None

@@ -22,7 +22,6 @@ _WIDE: Final = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _CLASSES: Final = (_QUOTES, _DASHES, _SPACES, _WIDE)
 _ASCII: Final = {char: plain for each in _CLASSES for char, plain in each.items()}
 _TYPOGRAPHIC: Final = re.compile("[" + "".join(map(re.escape, _ASCII)) + "]")
-_OF_CLASS: Final = tuple(re.compile("[" + "".join(map(re.escape, each)) + "]") for each in _CLASSES)
 
 Form = Literal["NFC", "NFD"]
 _FORMS: Final[tuple[Form, ...]] = ("NFC", "NFD")
@@ -59,19 +58,19 @@ class Habit(msgspec.Struct, frozen=True):
     """How the file spells where the model spells otherwise: what to change in lines that the model wrote new.
 
     `bare`: the model puts blanks at line ends and the file has none there. `form`: the file's normal form, where the model's is another.
-    `plain`: numbers of the classes of typographic characters that the model uses and the file does not.
+    `plain`: typographic characters that the model uses where the file has ASCII.
     """
 
     bare: bool = False
     form: Form | None = None
-    plain: frozenset[int] = frozenset()
+    plain: frozenset[str] = frozenset()
 
     def spell(self, line: str) -> str:
         """A new line, spelled as the file would."""
         if self.form is not None:
             line = unicodedata.normalize(self.form, line)
-        for number in self.plain:
-            line = _OF_CLASS[number].sub(_plain, line)
+        if self.plain and not line.isascii():
+            line = "".join(_ASCII[char] if char in self.plain else char for char in line)
         return line.rstrip(BLANKS) if self.bare else line
 
 
@@ -84,8 +83,13 @@ def habit_of(file: Sequence[str], sent: Sequence[str]) -> Habit:
         return Habit(bare)
     whole, copied = "\n".join(file), "\n".join(sent)
     form = next((form for form in _FORMS if _is(form, whole) and not _is(form, copied)), None)
-    plain = {n for n, found in enumerate(_OF_CLASS) if not found.search(whole) and any(found.search(copy) for _, copy in different)}
-    return Habit(bare, form, frozenset(plain))
+    return Habit(bare, form, frozenset(char for kind in _CLASSES for char in _plain_of(kind, whole, copied)))
+
+
+def _plain_of(kind: dict[str, str], whole: str, copied: str) -> set[str]:
+    """The characters of a class that are ASCII in the file: all of them, where the file has none; else those that only the model uses."""
+    used = {char for char in kind if char in copied and char not in whole}
+    return set(kind) if used and not any(char in whole for char in kind) else used
 
 
 def _is(form: Form, text: str) -> bool:

@@ -43,7 +43,7 @@ def spliced(page: Page, place: Place, old: str, new: str, rung: Rung | None) -> 
     block = _Block(file, ends, sent, wanted)
     spell = _Speller(page, block, rung)
     lines = [(spell.line(was, line), end) for was, line, end in _aligned(block)]
-    return _joined(lines, page.newline_near(place.end))
+    return _joined(lines, next((end for end in ends if end), "") or page.newline_near(place.end))
 
 
 def _lines(text: str, old: str, new: str) -> list[str]:
@@ -78,6 +78,13 @@ def _aligned(block: _Block) -> Iterator[Aligned]:
 
 
 def _opcodes(a: list[str], b: list[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    if len(a) > 1 and a[-1] == b[-1] == "":
+        # Both end with a newline: what comes after it is no line, and must not pass for a blank one further up.
+        return [*_opcodes_of_lines(a[:-1], b[:-1]), ("equal", len(a) - 1, len(a), len(b) - 1, len(b))]
+    return _opcodes_of_lines(a, b)
+
+
+def _opcodes_of_lines(a: list[str], b: list[str]) -> Sequence[tuple[str, int, int, int, int]]:
     if len(a) * len(b) <= _MAX_ALIGNED:
         return difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
     short = min(len(a), len(b))
