@@ -83,7 +83,7 @@ def look(
 def rewind(store: SessionStore, session_id: str, wanted: Wanted, contents: PreImages, ask: Ask | None) -> int:
     """Show what going back does, ask where there is somebody to ask, and go back. The exit code."""
     with store.open(session_id) as log:
-        for told in finish_interrupted(store, session_id, log):
+        for told in finish_interrupted(store, session_id, log.append):
             complain(told)
         plan = look(store, session_id, wanted, contents)
         _show(plan, contents)

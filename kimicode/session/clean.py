@@ -63,7 +63,8 @@ def _failure(root: Path, error: OSError) -> SessionError:
 
 
 def _wanted(store: SessionStore, found: dict[str, Found], room: int, oldest: float) -> set[str]:
-    wanted: set[str] = set()
+    # What an interrupted rewind has kept is spoken of by its intent alone.
+    wanted = {name for intent in store.intent("").parent.glob("*.json") for name in _spoken_of(intent) if name in found}
     for path in sorted((store.path(name) for name in store.ids()), key=_changed_at, reverse=True):
         if _changed_at(path) < oldest:
             break

@@ -19,7 +19,7 @@ from kimicode.events import Event, FileChange, Rewound, SessionStarted, decode_e
 from kimicode.files.place import Place, open_file, open_folder
 from kimicode.files.state import Stale, state_of
 from kimicode.files.transaction import Change, LockTimeout, MakeFolder, PutFile, PutLink, Remove, SetMode, apply, exclusive, recover
-from kimicode.session.log import SessionLog, read_events
+from kimicode.session.log import read_events
 from kimicode.session.names import change_of, place_in, states_of
 from kimicode.session.preimages import PreImages
 from kimicode.session.private import write_private
@@ -27,7 +27,7 @@ from kimicode.session.rewind import FileStep, RewindPlan, plan_rewind, with_cont
 from kimicode.session.store import SessionStore
 
 LOCK_TIMEOUT_S: Final = 10.0
-_AGAIN: Final = "Nothing was changed. Look at the preview again."
+_AGAIN: Final = "Look at the preview again: what was begun is then finished or undone."
 
 
 def look_and_plan(
@@ -58,8 +58,9 @@ def perform(
     """Do what is ready in `plan`, and append the event, which is returned. The caller has the session's log open for appending.
 
     `workspace` is that of the session, absolute and real. Raises `SessionError`; then nothing was changed, except where `append` raised
-    it: then the files are changed and `finish_interrupted` will append the event.
+    it: then the files are changed. What is left over then `finish_interrupted` brings to its end; this calls it first.
     """
+    finish_interrupted(store, session_id, append)
     steps = plan.ready
     changes = tuple(change_of(step.place, step.current, step.target, workspace=workspace) for step in steps)
     event = Rewound(plan.turn, plan.conversation, plan.with_files, changes, at or datetime.now(UTC).isoformat(timespec="seconds"))
@@ -69,7 +70,7 @@ def perform(
             with exclusive((step.place for step in steps), locks=store.locks, journal=store.journal, timeout_s=LOCK_TIMEOUT_S):
                 _keep_current(steps, contents)
                 write_private(intent, encode_event(event))
-                _apply(steps, store, intent, contents)
+                _apply(steps, store, contents)
         except Stale as error:
             raise SessionError(f"{error.place.path} was changed just now", hint=_AGAIN) from error
         except (OSError, LockTimeout) as error:
@@ -79,26 +80,26 @@ def perform(
     return event
 
 
-def finish_interrupted(store: SessionStore, session_id: str, log: SessionLog) -> tuple[str, ...]:
-    """Bring a rewind of this session that was interrupted to its end, before its log is read for going on; a line about it for people.
+def finish_interrupted(store: SessionStore, session_id: str, append: Callable[[Event], None]) -> tuple[str, ...]:
+    """Bring to their end changes to files, of any session, and a rewind of this one that were interrupted; a line for people about each.
 
-    Doing it again changes nothing. Raises `SessionError`.
+    To be called before the session's log is read for going on. `append` is that of the log, which the caller has open. Doing it again
+    changes nothing. Raises `SessionError`.
     """
     intent = store.intent(session_id)
     try:
+        told = recover(store.journal)
         written = intent.read_bytes()
     except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise SessionError(f"can't read {intent}: {error.strerror}", hint="It says what an interrupted rewind was about.") from error
+        return told
+    except (OSError, LockTimeout) as error:
+        raise SessionError(f"can't finish what was interrupted: {error}", hint=f"See {store.journal} and {intent}.") from error
     try:
-        event = decode_event(written)
-        recover(store.journal)
-        told = _settle(event, store, session_id, log)
+        told += (_settle(decode_event(written), store.path(session_id), append),)
         intent.unlink(missing_ok=True)
-    except (OSError, LockTimeout, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError) as error:
         raise SessionError(f"can't finish the rewind in {intent}: {error}", hint="Try again; without the file it is given up.") from error
-    return (told,)
+    return told
 
 
 def names_in(place: Place) -> Collection[str]:
@@ -114,16 +115,16 @@ def _really(event: Event) -> Event:
     return event
 
 
-def _settle(event: Event, store: SessionStore, session_id: str, log: SessionLog) -> str:
+def _settle(event: Event, log: Path, append: Callable[[Event], None]) -> str:
     assert isinstance(event, Rewound)
     workspace = Path("/")
-    for past in read_events(store.path(session_id)):
+    for past in read_events(log):
         if past == event:
             return f"A rewind to before turn {event.to_turn} had ended in time."
         if isinstance(past, SessionStarted):
             workspace = Path(past.workspace).resolve()
     if any(_happened(workspace, change) for change in event.changes):
-        log.append(event)
+        append(event)
         return f"An interrupted rewind to before turn {event.to_turn} was finished."
     return f"An interrupted rewind to before turn {event.to_turn} had changed nothing yet and was dropped."
 
@@ -147,14 +148,10 @@ def _keep_current(steps: Iterable[FileStep], contents: PreImages) -> None:
                         raise Stale(step.place)
 
 
-def _apply(steps: tuple[FileStep, ...], store: SessionStore, intent: Path, contents: PreImages) -> None:
-    try:
-        changes = [change for step in steps for change in _changes(step, contents)]
-        apply(changes, journal=store.journal, expected={step.place: step.current for step in steps})
-    except BaseException:
-        # Nothing was changed; a kill leaves the intent there, and then it will be seen.
-        intent.unlink(missing_ok=True)
-        raise
+def _apply(steps: tuple[FileStep, ...], store: SessionStore, contents: PreImages) -> None:
+    # Where this fails the intent stays: a full disk may keep even the taking back for later.
+    changes = [change for step in steps for change in _changes(step, contents)]
+    apply(changes, journal=store.journal, expected={step.place: step.current for step in steps})
 
 
 def _changes(step: FileStep, contents: PreImages) -> Iterator[Change]:
