@@ -59,9 +59,11 @@ def readable(hidden: Sequence[Path], children: Mapping[Path, Sequence[Path]]) ->
     waiting = [Path("/")]
     while waiting:
         path = waiting.pop()
+        if path in out_of_reach:
+            continue
         if path in children:
             waiting += children[path]
-        elif path not in out_of_reach:
+        else:
             yield path
 
 
