@@ -54,7 +54,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def snapshot(paths: Iterable[Path]) -> Snapshot:
-    """Remember `paths` (absolute, free of links): files by content, folders with what is in them, absence as such. Never raises `OSError`."""
+    """Remember `paths` (absolute, free of links): files by content, folders with their content, absence as such. Raises nothing."""
     found: dict[Place, Member] = {}
     room = MAX_BYTES
     for place in _places(paths):
