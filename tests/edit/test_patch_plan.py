@@ -66,8 +66,10 @@ BRACES = "int f(\n    int a\n)\n{\n    go();\n}\n\nint g(void)\n{\n    go();\n}\
         ("a", "@@\n+b\n*** End of File", "a\nb"),
         ("", "@@\n+b", "b\n"),
         ("a\nb\n", "@@ a\n+c\n*** End of File", "a\nb\nc\n"),
-        # Blank lines at a hunk's ends that the file does not have.
-        ("a\nb\n", "@@\n \n a\n-b\n+c\n \n", "a\nc\n"),
+        # Blank lines at a hunk's ends that were there to be read more easily, or stand for the last newline.
+        ("a\nb\nd\n", "@@\n\n a\n-b\n+c\n\n@@\n-d\n+e\n", "a\nc\ne\n"),
+        ("a\nb\n", "@@\n a\n-b\n+c\n \n ", "a\nc\n"),
+        ("a\n\nb\n", "@@\n\n+c", "a\n\nc\nb\n"),
         # Newlines are the file's: of the line replaced, or of the line above.
         ("a\r\nb\r\n", "@@\n a\n-b\n+c\n+d", "a\r\nc\r\nd\r\n"),
         ("a\r\nb\nc\r\n", "@@\n a\n-b\n+x\n+y\n c", "a\r\nx\ny\nc\r\n"),
@@ -103,6 +105,9 @@ def test_one_way(text: str, body: str, want: str) -> None:
         ("alpha = 1\nbeta = 2\n", "@@\n-beta = 3\n+beta = 4", "its lines are not in the file. The nearest place starts at line 2"),
         ("alpha = 1\nbeta = 22\n", "@@\n alpha = 1\n-beta = 1\n+beta = 22", "at line 1: was it applied before?"),
         ("a\nb\n", "@@\n+c", "the new lines have no place"),
+        # A line was forgotten between the blank one and the next: dropping the blank one would hide it.
+        ("\nlost = 1\nnext = 2\n", "@@\n \n-next = 2\n+next = 3", "its lines are not in the file"),
+        ("one = 1\nlost = 1\n\nx\n", "@@\n-one = 1\n+one = 2\n \n", "its lines are not in the file"),
         ("a\nb\nc\n", "@@\n-a\n-b\n+x\n@@\n-b\n+y", "it and the hunk at patch line 7 overlap at line 2 of the file"),
         ("a\nb\nc\n", "@@\n a\n-b\n+x\n@@\n b\n-c\n+y", "overlap at line 2"),
         ("a\nb\nc\n", "@@\n-a\n+x\n@@ a\n+y", "overlap at line 1"),

@@ -58,9 +58,7 @@ def apply_hunks(text: str, hunks: Sequence[Hunk]) -> Applied:
 def _refuse_omission(hunk: Hunk) -> None:
     old, new = ("\n".join(line.text for line in hunk.lines if line.sign in signs) for signs in (" -", "+"))
     if (line := omitted(old, new)) is not None:
-        raise ToolError(
-            f"the hunk at patch line {hunk.at}: {line!r} stands for lines that were left out. Send all that it is to add."
-        )
+        raise ToolError(f"the hunk at patch line {hunk.at}: {line!r} stands for lines that were left out. Send all that it is to add.")
 
 
 def _refuse_doubling(lines: Sequence[str], place: Placed) -> None:

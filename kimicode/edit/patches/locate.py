@@ -23,7 +23,7 @@ _REMEMBERED: Final = 8
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A hunk, perhaps without blank lines at its ends that the file does not have, and the number of the line where it starts."""
+    """A hunk, perhaps without blank lines at its end that the file does not have, and the number of the line where it starts."""
 
     hunk: Hunk
     start: int
@@ -77,9 +77,6 @@ def _found(source: Source, hunk: Hunk) -> _Found:
 
 
 def _fitting(source: Source, hunk: Hunk, within: Sequence[range]) -> Matches:
-    if not hunk.old:
-        # Only blank lines were named, and the file has none there: the anchor says the place, if there is one.
-        return Matches(_insertions(source.lines, hunk))
     wanted = [line.text for line in hunk.old]
     if hunk.at_end:
         first = _full(source.lines) - len(wanted)
@@ -93,13 +90,13 @@ def _full(lines: Sequence[str]) -> int:
 
 
 def _variants(hunk: Hunk) -> list[Hunk]:
-    """The hunk, and where it has blank lines at its ends that stay, the hunk without them: they are often there only to be read."""
+    """The hunk, and where it ends with blank lines that stay, the hunk without them at the end of the file, after its last newline."""
     lines = list(hunk.lines)
     while lines and lines[-1].sign == " " and not lines[-1].text.strip():
         lines.pop()
-    while lines and lines[0].sign == " " and not lines[0].text.strip():
-        lines.pop(0)
-    return [hunk] if len(lines) == len(hunk.lines) else [hunk, msgspec.structs.replace(hunk, lines=tuple(lines))]
+    if len(lines) == len(hunk.lines) or all(line.sign == "+" for line in lines):
+        return [hunk]
+    return [hunk, msgspec.structs.replace(hunk, lines=tuple(lines), at_end=True)]
 
 
 def _insertions(lines: Sequence[str], hunk: Hunk) -> list[int]:

@@ -86,7 +86,7 @@ class Body:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.at_end = False
-        self._blank = 0
+        self._blank = self._leading = 0
         self._old_ends_bare = self._new_ends_bare = False
 
     def take(self, line: str) -> bool:
@@ -104,11 +104,14 @@ class Body:
             case _:
                 return False
         self._blank = 0 if line else self._blank + 1
+        self._leading += self._blank == len(self.lines)
         return True
 
     def hunk(self, at: int, anchors: tuple[str, ...], start: int | None) -> Hunk:
-        """The hunk. Empty lines at its end were there to be read more easily: they are no part of it."""
+        """The hunk. Empty lines at its ends, without even a sign, were there to be read more easily: they are no part of it."""
         lines = tuple(self.lines[: len(self.lines) - self._blank])
+        if any(line.sign != "+" for line in lines[self._leading :]):
+            lines = lines[self._leading :]
         newline = False if self._new_ends_bare else True if self._old_ends_bare else None
         at_end = self.at_end or newline is not None
         if self._old_ends_bare and self._new_ends_bare:
