@@ -142,10 +142,17 @@ def _happened(workspace: Path, change: FileChange) -> bool:
 def _keep_current(steps: Iterable[FileStep], contents: PreImages) -> None:
     with contents.batch() as add:
         for step in steps:
-            if step.current.kind == "file":
-                with open(open_file(step.place), "rb") as file:
-                    if add(file.read()) != step.current.digest:
-                        raise Stale(step.place)
+            if step.current.kind == "file" and add(_content(step.place)) != step.current.digest:
+                raise Stale(step.place)
+
+
+def _content(place: Place) -> bytes:
+    try:
+        with open(open_file(place), "rb") as file:
+            return file.read()
+    except OSError as error:
+        # It was read for the preview.
+        raise Stale(place) from error
 
 
 def _apply(steps: tuple[FileStep, ...], store: SessionStore, contents: PreImages) -> None:
