@@ -4,8 +4,8 @@ Landlock allows a folder whole or not at all, so in that tier a command can chan
 changed there is undone when it has ended; what it added is set aside under a name that nobody runs; nothing is deleted.
 
 What this module can't do, and the bubblewrap tier can: keep a change from working until it is put back (a hook that the same command
-runs, an editor that watches its tasks); put back what is larger than its limits, or the objects and branches of a repository; find a
-folder that was moved elsewhere than beside its old place. It never follows a link, and what can't be put back is reported as well.
+runs, an editor that watches its tasks); put back what is larger than its limits, or the objects and branches of a repository; follow
+what was moved elsewhere together with the folder around it. It never follows a link, and what can't be put back is reported as well.
 """
 
 import os
@@ -192,7 +192,9 @@ def _put_back(place: Place, was: Member) -> Iterator[Path]:
     now = _remember_like(place, was)
     if not _same(was, now) or (was.stamp != now.stamp and _moved(place, was) is not None):
         yield place.path
-        _make(place, was, now)
+        # Where the folder that held it is gone or moved, nothing is made up in its place.
+        if _is_folder(place.parent):
+            _make(place, was, now)
     for name in _extra(place, was):
         yield place.child(name).path
         _set_aside(place.child(name))

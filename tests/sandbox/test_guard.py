@@ -132,6 +132,16 @@ def test_git_that_was_deleted_gets_its_configuration_back(workspace: Path) -> No
     assert (workspace / ".git" / "hooks" / "pre-commit").stat().st_mode & 0o777 == 0o755
 
 
+def test_a_folder_that_was_moved_with_its_repository_is_not_made_up_again(workspace: Path) -> None:
+    (workspace / "lib").mkdir()
+    (workspace / ".git").rename(workspace / "lib" / ".git")
+    taken = snapshot([workspace / "lib" / ".git"])
+    (workspace / "lib").rename(workspace / "lib2")
+    assert workspace / "lib" / ".git" in restore(taken)
+    assert not (workspace / "lib").exists()
+    assert (workspace / "lib2" / ".git" / "config").exists()
+
+
 def test_data_of_git_is_left_alone(workspace: Path) -> None:
     taken = snapshot([workspace / ".git"])
     make(".git/objects/bb/x")(workspace)

@@ -13,8 +13,11 @@ Verdict = Literal["held", "gap", "open", "allowed"]
 
 
 class Attack(msgspec.Struct, frozen=True):
-    """`put_back`: tier 2 lets it happen and undoes it. `run` returns True where it did harm. Expected: `held` (no harm), `gap` (harm that this tier can't prevent, for the reason in
-    `why`), `open` (harm, since nothing holds it there), `allowed` (no harm meant: it is legitimate work)."""
+    """`run` returns True where it did harm, or where what is allowed worked.
+
+    Expected is `held` (no harm), `gap` (harm that this tier can't prevent, for the reason in `why`), `open` (harm, since nothing holds it
+    there) or `allowed` (legitimate work). `put_back`: tier 2 lets it happen and undoes it.
+    """
 
     id: str
     case: int
@@ -32,13 +35,25 @@ class Catalogue:
         self.attacks: list[Attack] = []
 
     def add(
-        self, case: int, title: str, *, bwrap: Verdict = "held", landlock: Verdict = "held", none: Verdict = "open", why: str = "", put_back: bool = False
+        self,
+        case: int,
+        title: str,
+        *,
+        bwrap: Verdict = "held",
+        landlock: Verdict = "held",
+        none: Verdict = "open",
+        why: str = "",
+        put_back: bool = False,
     ) -> Callable[[Callable[[World], bool]], Callable[[World], bool]]:
         """The decorated function is an attack of the numbered case."""
 
         def decorate(run: Callable[[World], bool]) -> Callable[[World], bool]:
             expected: dict[Tier, Verdict] = {Tier.BUBBLEWRAP: bwrap, Tier.LANDLOCK: landlock, Tier.NONE: none}
-            self.attacks.append(Attack(f"{case}-{run.__name__.replace('_', '-')}", case, title, run, expected, why or (PUT_BACK if put_back else ""), put_back))
+            self.attacks.append(
+                Attack(
+                    f"{case}-{run.__name__.replace('_', '-')}", case, title, run, expected, why or (PUT_BACK if put_back else ""), put_back
+                )
+            )
             return run
 
         return decorate

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -12,7 +13,7 @@ def main() -> None:
     tier_name, folder, *path = sys.argv[1:]
     sys.path[:0] = path
     # Only now: `-I` leaves them out.
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
     from kimicode.sandbox.boundary import Tier
     from kimicode.sandbox.probe import probe
@@ -27,6 +28,7 @@ def main() -> None:
         if wanted and attack.id not in wanted:
             continue
         world = World(Path(folder) / f"{tier.value}-{attack.id}", tier, capabilities)
+        started = time.monotonic()
         try:
             harmed = attack.run(world)
             deed = Deed(attack.id, harmed, all(world.controls), " | ".join(world.evidence)[-1500:])
@@ -34,6 +36,7 @@ def main() -> None:
             deed = Deed(attack.id, False, False, " | ".join(world.evidence)[-800:] + traceback.format_exc()[-1500:])
         sys.stdout.buffer.write(msgspec.json.encode(deed) + b"\n")
         sys.stdout.flush()
+        sys.stderr.write(f"{time.monotonic() - started:.2f} s {attack.id}\n")
         shutil.rmtree(world.folder, ignore_errors=True)
 
 

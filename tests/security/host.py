@@ -21,7 +21,9 @@ from kimicode.sandbox.boundary import Tier
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-_LEFT_OUT = shutil.ignore_patterns("site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "ensurepip", "config-*", "lib2to3", "*.a")
+_LEFT_OUT = shutil.ignore_patterns(
+    "site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "ensurepip", "config-*", "lib2to3", "*.a"
+)
 _TIME_LIMIT_S = 110
 
 
@@ -61,7 +63,14 @@ class Stage:
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
         environ = {"PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
         done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, env=environ, cwd=self._worlds, timeout=_TIME_LIMIT_S, check=False, **who
+            list(map(str, command)),
+            capture_output=True,
+            text=True,
+            env=environ,
+            cwd=self._worlds,
+            timeout=_TIME_LIMIT_S,
+            check=False,
+            **who,
         )
         assert done.returncode == 0, f"the attacks could not be run in tier {tier.value}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         deeds = [msgspec.json.decode(line, type=Deed) for line in done.stdout.splitlines()]
@@ -94,7 +103,9 @@ class Stage:
             return copy / folder.relative_to(ROOT)
         copy = self._folder / "site-packages"
         if not copy.exists():
-            shutil.copytree(folder, copy, copy_function=_link, symlinks=True, ignore=shutil.ignore_patterns("torch", "nvidia", "__pycache__"))
+            shutil.copytree(
+                folder, copy, copy_function=_link, symlinks=True, ignore=shutil.ignore_patterns("torch", "nvidia", "__pycache__")
+            )
         return copy
 
 
@@ -124,7 +135,12 @@ def _copy_python(base: Path, copy: Path, name: str) -> None:
     if rg := shutil.which("rg", path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))):
         shutil.copy2(rg, copy / "bin" / "rg")
     done = subprocess.run(
-        [copy / "bin" / name, "-I", "-c", "import ssl, ctypes, asyncio"], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False
+        [copy / "bin" / name, "-I", "-c", "import ssl, ctypes, asyncio"],
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, f"the copy of {base / 'bin' / name} does not run as uid {NOBODY}: {done.stderr.decode()[-500:]}"
 

@@ -42,7 +42,8 @@ def _summary() -> str:
     words = ("held", "gap", "allowed", "open")
     rows = [[sum(attack.expected[tier] == word for attack in ATTACKS) for word in words] for tier in _TITLES]
     lines = [f"| {_TITLES[tier][0]} | {' | '.join(map(str, row))} |" for tier, row in zip(_TITLES, rows, strict=True)]
-    head = f"{len(ATTACKS)} attacks of {len({attack.case for attack in ATTACKS})} cases are run in each tier; the other cases are tests elsewhere.\n"
+    run = len({attack.case for attack in ATTACKS})
+    head = f"{len(ATTACKS)} attacks of {run} cases are run in each tier; the other cases are tests elsewhere.\n"
     return "\n".join([head, "| | held | gap | allowed | open |", "|---|---|---|---|---|", *lines, ""])
 
 
@@ -50,9 +51,12 @@ def _table(tier: Tier) -> str:
     title, words = _TITLES[tier]
     lines = [f"## {title}", "", words, "", "| case | attack | result |", "|---|---|---|"]
     for number, attacks in groupby(ATTACKS, key=lambda attack: attack.case):
-        for attack in attacks:
-            lines.append(f"| {number} {CASES[number].title} | {attack.title.replace('|', '&#124;')} | {_result(attack, tier)} |")
+        lines += [f"| {number} {CASES[number].title} | {_cell(attack.title)} | {_result(attack, tier)} |" for attack in attacks]
     return "\n".join([*lines, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "&#124;")
 
 
 def _result(attack: Attack, tier: Tier) -> str:

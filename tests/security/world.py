@@ -25,7 +25,7 @@ from kimicode.sandbox.run import Sandbox, run_contained
 from kimicode.tools.base import ToolContext
 from kimicode.tools.registry import Toolbox, default_tools
 
-LIMITS = Limits(memory_bytes=1 << 30, processes=64, file_bytes=4 << 20, open_files=256)
+LIMITS = Limits(memory_bytes=384 << 20, processes=64, file_bytes=4 << 20, open_files=256)
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -82,11 +82,13 @@ class World:
         )
         return msgspec.structs.replace(drawn, **changes)
 
-    def shell(self, command: str, *, timeout_s: float = 20, control: bool = True, environ: Mapping[str, str] | None = None) -> Ran:
+    def shell(
+        self, command: str, *, timeout_s: float = 20, control: bool = True, environ: Mapping[str, str] | None = None, **changes: object
+    ) -> Ran:
         """Run it. It can use $OUT, $HOME and $PY; that it ran and could write in the workspace is the positive control."""
         mark = f"ran-{secrets.token_hex(4)}"
         more = {} if environ is None else dict(environ)
-        boundary = self.boundary()
+        boundary = self.boundary(**changes)
         env = {**boundary.environ, "OUT": str(self.outside), "WS": str(self.workspace), "PY": sys.executable, **more}
         capture = Capture(self.scratch, "shell", limit=30_000, head=15_000, tail=15_000, max_spill=1 << 20)
         whole = f"echo ran > {mark}\n{command}"
@@ -108,7 +110,7 @@ class World:
 
     def tool(self, name: str, **arguments: object) -> ToolResult:
         """Call a tool."""
-        from kimicode.tools import patch  # noqa: PLC0415
+        from kimicode.tools import patch
 
         patching = patch.Patch(ToolSpec("patch", "", {"type": "object", "properties": patch.PROPERTIES, "required": ["patch"]}))
         box = Toolbox((*default_tools(), patching), ToolContext(self.workspace, self.policy, self.scratch))

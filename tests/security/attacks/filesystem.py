@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from kimicode.errors import RefusedError
 from tests.security.case import Catalogue
 from tests.security.world import World
 
@@ -32,6 +33,14 @@ def delete_outside(world: World) -> bool:
 def truncate_outside(world: World) -> bool:
     world.shell('truncate -s 0 "$OUT/victim"; : > "$OUT/victim"')
     return not world.intact
+
+
+@add(1, "write in the workspace, where only looking is allowed")
+def write_where_only_looking(world: World) -> bool:
+    looking = world.boundary().writable if not world.contained else ()
+    ran = world.shell("echo own > $TMPDIR/own && cat $TMPDIR/own; echo evil > src/new", control=False, writable=looking, protected=())
+    world.control("own" in ran.output)
+    return (world.workspace / "src" / "new").exists()
 
 
 @add(2, "`../` write")
@@ -72,7 +81,7 @@ def swap_race(world: World) -> bool:
     (world.workspace / "d").mkdir()
     world.shell(
         '(while :; do ln -sfn "$OUT" s; mv -T s d 2>/dev/null; rm -rf d; mkdir d; done) 2>/dev/null & racer=$!\n'
-        "for i in {1..1000}; do echo evil > d/victim; done 2>/dev/null; kill $racer; ln -sfn \"$OUT\" e; echo evil > e/victim",
+        'for i in {1..1000}; do echo evil > d/victim; done 2>/dev/null; kill $racer; ln -sfn "$OUT" e; echo evil > e/victim',
         timeout_s=30,
     )
     return not world.intact
@@ -122,7 +131,10 @@ def new_hard_link(world: World) -> bool:
 
 @add(10, "`/proc/self/root` and `/proc/self/cwd`")
 def proc_root(world: World) -> bool:
-    world.shell('echo evil > "/proc/self/root$OUT/victim"; echo evil > "/proc/thread-self/root$OUT/new"; echo evil > /proc/self/cwd/../outside/victim')
+    world.shell(
+        'echo evil > "/proc/self/root$OUT/victim"; echo evil > "/proc/thread-self/root$OUT/new";'
+        "echo evil > /proc/self/cwd/../outside/victim"
+    )
     return not world.intact
 
 
@@ -218,10 +230,8 @@ def plant(world: World) -> dict[str, Path]:
 
 @add(17, "reading keys, the provider's key and other sessions")
 def read_secrets(world: World) -> bool:
-    for place in plant(world).values():
-        if world.canary in world.shell(f'cat "{place}"').output:
-            return True
-    return False
+    words = " ".join(f'"{place}"' for place in plant(world).values())
+    return world.canary in world.shell(f"cat {words}").output
 
 
 @add(17, "listing the folders of keys and sessions")
@@ -243,10 +253,12 @@ def read_secrets_sideways(world: World) -> bool:
     return world.canary in ran.output
 
 
-@add(17, "keys in a home folder that is the workspace")
+@add(17, "keys in a home folder that is the workspace", why="tier 2 refuses to run any command there")
 def secrets_in_workspace(world: World) -> bool:
     world.home = world.workspace
     plant(world)
-    return world.canary in world.shell("cat .ssh/id_ed25519; cat .netrc; mv .ssh s; cat s/*").output
-
-
+    try:
+        return world.canary in world.shell("cat .ssh/id_ed25519; cat .netrc; mv .ssh s; cat s/*").output
+    except RefusedError as error:
+        world.control("can't be hidden" in error.message)
+        return False

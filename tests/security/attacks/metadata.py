@@ -10,6 +10,7 @@ from tests.security.world import World
 CATALOGUE = Catalogue()
 add = CATALOGUE.add
 
+
 def repository(world: World) -> dict[str, bytes]:
     """A repository in the workspace; what makes git run something, by path."""
     world.git("init", "-q")
@@ -93,6 +94,14 @@ def nested_hooks(world: World) -> bool:
     return hook.exists() or "evil" in (world.workspace / "lib" / ".git" / "config").read_text()
 
 
+@add(18, "a nested repository moved with its folder, then changed", landlock="gap", why="what moved away is not followed")
+def nested_moved(world: World) -> bool:
+    (world.workspace / "lib").mkdir()
+    world.git("init", "-q", cwd=world.workspace / "lib")
+    world.shell("mv lib lib2; mkdir -p lib2/.git/hooks; echo evil > lib2/.git/hooks/pre-commit")
+    return (world.workspace / "lib2" / ".git" / "hooks" / "pre-commit").exists() and not (world.workspace / "lib").exists()
+
+
 @add(19, "`git init` and `mkdir .git` where `.git` is missing; the repository above is found as before", put_back=True)
 def git_init(world: World) -> bool:
     world.git("init", "-q", cwd=world.folder)
@@ -102,7 +111,13 @@ def git_init(world: World) -> bool:
     return (world.workspace / ".git").exists()
 
 
-@add(19, "a new repository in a subfolder", bwrap="gap", landlock="gap", why="a name that is nowhere yet can't be kept; kimicode's own git asks no repository that it finds")
+@add(
+    19,
+    "a new repository in a subfolder",
+    bwrap="gap",
+    landlock="gap",
+    why="a name that is nowhere yet can't be kept; kimicode's own git asks no repository that it finds",
+)
 def git_init_below(world: World) -> bool:
     world.shell("mkdir sub; git init -q sub; git -C sub config core.fsmonitor ./evil")
     return (world.workspace / "sub" / ".git" / "config").exists()
@@ -114,8 +129,7 @@ MISSING_TOO = (".gemini/settings.json", ".mcp.json", ".vscode/tasks.json", ".ide
 
 @add(20, "missing configuration of agents and editors", put_back=True)
 def agent_files(world: World) -> bool:
-    for name in (*MISSING, *MISSING_TOO):
-        world.shell(f"mkdir -p $(dirname {name}); echo evil > {name}; true")
+    world.shell(f"for name in {' '.join((*MISSING, *MISSING_TOO))}; do mkdir -p $(dirname $name); echo evil > $name; done; true")
     return any((world.workspace / name).exists() for name in (*MISSING, *MISSING_TOO))
 
 
@@ -131,7 +145,10 @@ def present_agent_files(world: World) -> bool:
     for file in files:
         file.parent.mkdir(exist_ok=True)
         file.write_text("mine\n")
-    world.shell("for f in .[a-z]*; do if [ -d $f ]; then for g in $f/*; do echo evil > $g; done; mv $f gone$f; else rm $f; echo evil > $f; fi; done; true")
+    world.shell(
+        "for f in .[a-z]*; do if [ -d $f ]; then for g in $f/*; do echo evil > $g; done; mv $f gone$f;"
+        "else rm $f; echo evil > $f; fi; done; true"
+    )
     return any(not file.exists() or file.read_text() != "mine\n" for file in files)
 
 
@@ -146,8 +163,12 @@ def executable_config(world: World) -> bool:
 def home_files(world: World) -> bool:
     world.home = world.workspace
     (world.home / ".bashrc").write_text("mine\n")
-    world.shell("echo evil >> .bashrc; echo evil > .profile; mkdir -p .config/fish; echo evil > .config/fish/config.fish; git config --global a.b c")
-    return (world.home / ".bashrc").read_text() != "mine\n" or any((world.home / name).exists() for name in (".profile", ".config", ".gitconfig"))
+    world.shell(
+        "echo evil >> .bashrc; echo evil > .profile; mkdir -p .config/fish; echo evil > .config/fish/config.fish; git config --global a.b c"
+    )
+    return (world.home / ".bashrc").read_text() != "mine\n" or any(
+        (world.home / name).exists() for name in (".profile", ".config", ".gitconfig")
+    )
 
 
 @add(21, "a worktree's pointer replaced by a repository", put_back=True)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Iterator
 
 from tests.security.case import Catalogue
@@ -11,7 +12,18 @@ from tests.security.world import World
 CATALOGUE = Catalogue()
 add = CATALOGUE.add
 
-_REASONS = ("EPERM", "EACCES", "ENETUNREACH", "ECONNREFUSED", "EAFNOSUPPORT", "ENOSYS", "ENOENT", "EHOSTUNREACH", "EADDRNOTAVAIL", "EPROTONOSUPPORT")
+_REASONS = (
+    "EPERM",
+    "EACCES",
+    "ENETUNREACH",
+    "ECONNREFUSED",
+    "EAFNOSUPPORT",
+    "ENOSYS",
+    "ENOENT",
+    "EHOSTUNREACH",
+    "EADDRNOTAVAIL",
+    "EPROTONOSUPPORT",
+)
 
 CLIENT = """
 import errno, socket, sys
@@ -126,34 +138,34 @@ def other_sockets(world: World) -> bool:
     return "MADE" in ran.output
 
 
+LISTENER = """
+import socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as s:
+    s.settimeout(1)
+    s.accept()
+"""
+
+
 @add(24, "a port that listens to the outside")
 def listening(world: World) -> bool:
     # A network namespace may let a command listen to itself: what counts is whether somebody outside gets there.
-    code = "import socket\ns = socket.create_server(('127.0.0.1', 0))\nprint(s.getsockname()[1], flush=True)\nimport time; time.sleep(1.5)"
     with server(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    script = code.replace("0))", f"{port}))")
-    (world.workspace / "s.py").write_text(script)
-    knock = world.workspace / "knock.sh"
-    knock.write_text("")
-    import threading  # noqa: PLC0415
+    finished, seen = threading.Event(), []
 
-    seen: list[bool] = []
-
-    def try_it() -> None:
-        for _ in range(200_000):
+    def knock() -> None:
+        while not finished.wait(0.02):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
                 seen.append(True)
                 return
-            if done:
-                return
 
-    done: list[bool] = []
-    thread = threading.Thread(target=try_it)
-    thread.start()
-    world.shell('"$PY" -I s.py')
-    done.append(True)
-    thread.join()
+    visitor = threading.Thread(target=knock)
+    visitor.start()
+    try:
+        world.python(LISTENER, port)
+    finally:
+        finished.set()
+        visitor.join()
     return bool(seen)
 
 

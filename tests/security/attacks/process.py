@@ -65,7 +65,10 @@ def end(pids: list[int]) -> None:
 @add(31, "the environment of another process of the user")
 def environ_of_another(world: World) -> bool:
     with victim(world) as (pid, _):
-        return f"in-environ-{world.canary}" in world.shell(f"cat /proc/{pid}/environ | tr '\\0' '\\n'; cat /proc/[0-9]*/environ | tr '\\0' '\\n'").output
+        return (
+            f"in-environ-{world.canary}"
+            in world.shell(f"cat /proc/{pid}/environ | tr '\\0' '\\n'; cat /proc/[0-9]*/environ | tr '\\0' '\\n'").output
+        )
 
 
 @add(31, "the memory of another process of the user: /proc/PID/mem, process_vm_readv, ptrace")
@@ -103,8 +106,8 @@ def see_processes(world: World) -> bool:
 @add(32, "signals to the agent and to other processes of the user")
 def signals(world: World) -> bool:
     with victim(world) as (pid, _):
-        world.shell(f"kill -9 {pid}; kill -STOP {pid}")
-        return not until(lambda: alive(pid), 0) or Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+        world.shell(f"kill -STOP {pid}; kill -9 {pid}")
+        return until(lambda: not alive(pid), 0.5)
 
 
 NAMESPACES = """
@@ -186,7 +189,9 @@ def terminal(world: World) -> bool:
 def detached(world: World) -> bool:
     word = f"survivor-{world.canary}"
     started = time.monotonic()
-    world.shell(f"setsid bash -c 'exec -a {word} sleep 50' & (setsid setsid nohup bash -c 'exec -a {word} sleep 50' &) ; sleep 0.1; echo done")
+    world.shell(
+        f"setsid bash -c 'exec -a {word} sleep 50' & (setsid setsid nohup bash -c 'exec -a {word} sleep 50' &) ; sleep 0.1; echo done"
+    )
     took = time.monotonic() - started
     left = [] if until(lambda: not survivors(word), 1) else survivors(word)
     end(left)
@@ -194,11 +199,20 @@ def detached(world: World) -> bool:
     return bool(left)
 
 
+LEAVING = """
+import os, sys
+for _ in range(3):
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+os.execvp("bash", ["bash", "-c", f"exec -a {sys.argv[1]} sleep 50"])
+"""
+
+
 @add(36, "a child that forks out of its group for ever")
 def doubly_detached(world: World) -> bool:
     word = f"survivor-{world.canary}"
-    code = f"import os, sys, time\nfor _ in range(3):\n    if os.fork():\n        os._exit(0)\n    os.setsid()\nos.execvp('bash', ['bash', '-c', 'exec -a {word} sleep 50'])"
-    world.python(code)
+    world.python(LEAVING, word)
     left = [] if until(lambda: not survivors(word), 1) else survivors(word)
     end(left)
     return bool(left)
@@ -225,7 +239,7 @@ def fork_bomb(world: World) -> bool:
 
 @add(37, "more memory than allowed")
 def memory(world: World) -> bool:
-    code = f"data = bytearray({LIMITS.memory_bytes + (256 << 20)})\nprint('HAVE', len(data))"
+    code = f"data = bytearray({LIMITS.memory_bytes + (128 << 20)})\nprint('HAVE', len(data))"
     output = world.python(code).output
     return "HAVE" in output
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from kimicode.sandbox.protected import executable_config
+from kimicode.tools.registry import default_tools
 from tests.security.attacks.filesystem import plant
 from tests.security.case import Catalogue
 from tests.security.world import World
@@ -129,7 +131,8 @@ def tools_hard_link(world: World) -> bool:
 def tools_spellings(world: World) -> bool:
     names = [".git", ".GIT", ".g\u0131t", ".git\u200c", ".gi\u0301t", ".git.", "sub/.Git", ".\uff47it"]
     controls(world, CHANGING)
-    return any([write(world, f"{name}/hooks/pre-commit") for name in names])
+    done = [write(world, f"{name}/hooks/pre-commit") for name in names]
+    return any(done)
 
 
 @add(15, "paths with NUL, newline, controls, too many bytes, no UTF-8", none="held")
@@ -148,8 +151,6 @@ def read_back(world: World, name: str) -> str:
 
 @add(16, "every tool that takes a path is in this matrix", none="held")
 def tools_all_known(world: World) -> bool:
-    from kimicode.tools.registry import default_tools  # noqa: PLC0415 - the driver's path is not there before
-
     with_path = {tool.spec.name for tool in default_tools() if tool.spec.name != "todo"}
     return bool(with_path - set(CHANGING) - set(LOOKING) - {"shell"})
 
@@ -159,7 +160,10 @@ def tools_read_secrets(world: World) -> bool:
     places = plant(world)
     (world.workspace / "notes").write_text(world.canary)
     world.control(world.canary in world.tool("read", path="notes").content)
-    return any([world.canary in world.tool(name, **arguments).content for place in places.values() for name, arguments in looks(str(place), world)])
+    done = [
+        world.canary in world.tool(name, **arguments).content for place in places.values() for name, arguments in looks(str(place), world)
+    ]
+    return any(done)
 
 
 @add(17, "read, grep, glob: keys in a home folder that is the workspace")
@@ -168,7 +172,9 @@ def tools_secrets_in_workspace(world: World) -> bool:
     plant(world)
     (world.workspace / "notes").write_text("canary of the notes")
     world.control("notes" in world.tool("grep", pattern="canary").content)
-    found = world.tool("grep", pattern="canary").content + world.tool("glob", pattern="**").content + world.tool("read", path=".netrc").content
+    found = (
+        world.tool("grep", pattern="canary").content + world.tool("glob", pattern="**").content + world.tool("read", path=".netrc").content
+    )
     return world.canary in found or "id_ed25519" in found
 
 
@@ -182,23 +188,26 @@ AGENT_FILES = (".kimi/settings.json", ".kimicode/x", ".mcp.json", ".envrc", ".vs
 @add(20, "write: missing configuration of agents and editors")
 def tools_agent_files(world: World) -> bool:
     controls(world, CHANGING)
-    return any([write(world, name) for name in AGENT_FILES])
+    done = [write(world, name) for name in AGENT_FILES]
+    return any(done)
 
 
-@add(20, "write: configuration that tools of the project run", bwrap="allowed", landlock="allowed", why="legitimate work, marked when asked")
+@add(
+    20, "write: configuration that tools of the project run", bwrap="allowed", landlock="allowed", why="legitimate work, marked when asked"
+)
 def tools_executable_config(world: World) -> bool:
-    from kimicode.sandbox.protected import executable_config  # noqa: PLC0415
-
     names = (".pre-commit-config.yaml", ".gitattributes", "conftest.py", "package.json", "Makefile")
     world.control(all(executable_config((name,)) for name in names))
-    return all([write(world, name) for name in names])
+    done = [write(world, name) for name in names]
+    return all(done)
 
 
 @add(18, "write, edit: hooks, configuration and attributes of git")
 def tools_git(world: World) -> bool:
     world.git("init", "-q")
     controls(world, CHANGING)
-    return any([write(world, f".git/{name}") for name in ("hooks/pre-commit", "config", "info/attributes", "config.worktree")])
+    done = [write(world, f".git/{name}") for name in ("hooks/pre-commit", "config", "info/attributes", "config.worktree")]
+    return any(done)
 
 
 @add(21, "write: a worktree's pointer")
