@@ -19,25 +19,31 @@ def held(paths: Sequence[Path], registry: Path) -> Iterator[tuple[Path, ...]]:
 
     A path in a folder that can't be written gets none: no command can make it either. Raises `OSError` where `registry` is unusable.
     """
-    if not paths and not registry.exists():
-        yield ()
-        return
-    registry.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sweep(registry)
+    if paths:
+        registry.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.ExitStack() as stack:
         yield tuple([path for path in paths if stack.enter_context(_held(path, registry))])
 
 
-def sweep(registry: Path) -> None:
-    """Remove the folders of processes that did not come to it. Raises nothing."""
+def sweep(registry: Path) -> frozenset[Path]:
+    """Remove the folders of processes that did not come to it, and return those that are in use. Raises nothing."""
+    used: list[Path] = []
     with contextlib.suppress(OSError):
         for name in os.listdir(registry):
             with contextlib.suppress(OSError):
-                descriptor = os.open(registry / name, os.O_RDONLY | os.O_NOFOLLOW)
-                try:
-                    _remove_if_last(descriptor, registry / name)
-                finally:
-                    os.close(descriptor)
+                used += _swept(registry / name)
+    return frozenset(used)
+
+
+def _swept(entry: Path) -> list[Path]:
+    descriptor = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        _remove_if_last(descriptor, entry)
+    except BlockingIOError:
+        return [Path(os.fsdecode(path))] if (path := _path_in(descriptor)) else []
+    finally:
+        os.close(descriptor)
+    return []
 
 
 @contextlib.contextmanager
@@ -86,10 +92,14 @@ def _make(path: Path) -> bool:
 
 
 def _remove_if_last(descriptor: int, entry: Path) -> None:
-    """Remove folder and entry unless another sandbox holds them. Raises `OSError` where it does."""
+    """Remove folder and entry unless another sandbox holds them. Raises `BlockingIOError` where it does."""
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if _is_at(descriptor, entry):
-        if path := os.pread(descriptor, 1 << 16, 0):
+        if path := _path_in(descriptor):
             with contextlib.suppress(OSError):
                 os.rmdir(path)
         os.unlink(entry)
+
+
+def _path_in(descriptor: int) -> bytes:
+    return os.pread(descriptor, 1 << 16, 0)

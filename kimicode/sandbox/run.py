@@ -23,10 +23,10 @@ from kimicode.sandbox.capture import Capture, Captured
 from kimicode.sandbox.environment import child_environment
 from kimicode.sandbox.launch import Caged, Launch, Plain, not_startable
 from kimicode.sandbox.output import Output
-from kimicode.sandbox.placeholders import held
+from kimicode.sandbox.placeholders import held, sweep
 from kimicode.sandbox.plan import CagedTier, Plan, plan
 from kimicode.sandbox.probe import Capabilities, why_not
-from kimicode.sandbox.survey import survey
+from kimicode.sandbox.survey import Survey, survey
 
 _EOF_GRACE_S: Final = 0.25
 """How long output may still come after the shell exited: `> >(tee log)` ends a moment later than its shell."""
@@ -104,12 +104,22 @@ def _planned(command: str, tier: CagedTier, sandbox: Sandbox) -> Iterator[Plan]:
     with not_startable():
         os.stat(boundary.cwd)
         boundary.temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = survey(boundary, listing=tier is Tier.LANDLOCK)
+    found = _looked_at(boundary, sandbox.registry, listing=tier is Tier.LANDLOCK)
     missing = bubblewrap.missing_protected(boundary, found) if tier is Tier.BUBBLEWRAP else ()
     with held(missing, sandbox.registry) as placeholders:
         with not_startable():
             made = plan(boundary, tier, sandbox.capabilities, found, shell(command), placeholders=placeholders)
         yield made
+
+
+def _looked_at(boundary: Boundary, registry: Path, *, listing: bool) -> Survey:
+    """A survey in which no placeholder of another sandbox passes for a folder of the user's."""
+    used = sweep(registry)
+    while True:
+        found = survey(boundary, listing=listing, placeholders=used)
+        if (now := sweep(registry)) == used:
+            return found
+        used = now
 
 
 async def _run_guarded(launch: Launch, made: Plan, timeout_s: float, capture: Capture) -> Finished:

@@ -6,7 +6,7 @@ The plan itself is pure; this is its only eye. What this module does not do: dec
 import enum
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -38,11 +38,16 @@ class Survey(msgspec.Struct, frozen=True):
     resolver: Path
 
 
-def survey(boundary: Boundary, *, listing: bool) -> Survey:
-    """Look. `listing` asks for `children`, which costs a listing for each folder above a hidden path. Raises nothing."""
+def survey(boundary: Boundary, *, listing: bool = False, placeholders: Collection[Path] = ()) -> Survey:
+    """Look. `listing` asks for `children`, which costs a listing for each folder above a hidden path. Raises nothing.
+
+    An empty folder of `placeholders` counts as missing: it goes when the sandbox that has put it there ends.
+    """
     straight: dict[str, bool] = {"/": True}
     kinds = {path: _kind(str(path), straight) for path in (*boundary.writable, *boundary.protected, *boundary.hidden)}
-    gone = {path: _topmost_missing(path) for path, kind in kinds.items() if kind is Kind.MISSING}
+    empty = {path for path in placeholders if _is_empty(path)}
+    kinds |= {path: Kind.MISSING for path in kinds if path in empty}
+    gone = {path: _topmost_missing(path, empty) for path, kind in kinds.items() if kind is Kind.MISSING}
     kinds |= dict.fromkeys(gone.values(), Kind.MISSING)
     return Survey(kinds, gone, _above(boundary.hidden) if listing else {}, Path(os.path.realpath(_RESOLVER)))
 
@@ -67,9 +72,16 @@ def _is_straight(folder: str, known: dict[str, bool]) -> bool:
     return known[folder]
 
 
-def _topmost_missing(path: Path) -> Path:
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not os.listdir(folder)
+    except OSError:
+        return False
+
+
+def _topmost_missing(path: Path, empty: Collection[Path]) -> Path:
     for parent in path.parents:
-        if os.path.lexists(parent):
+        if parent not in empty and os.path.lexists(parent):
             return path
         path = parent
     return path
