@@ -129,6 +129,11 @@ def blob(repo: Path, name: str) -> str | None:
         return None
 
 
+def once(text: str, wanted: str) -> bool:
+    place = text.find(wanted)
+    return place >= 0 and text.find(wanted, place + 1) < 0
+
+
 def copy_of(rng: random.Random, hunk: Hunk) -> Copy | None:
     """The hunk with 0 to 3 lines of context, more where it would not be unique; None where that is not enough."""
     if hunk.start + hunk.count >= len(hunk.before):
@@ -139,7 +144,7 @@ def copy_of(rng: random.Random, hunk: Hunk) -> Copy | None:
         new = [*hunk.before[first : hunk.start], *hunk.new, *hunk.before[hunk.start + hunk.count : last]]
         block = "\n" + "\n".join(old) + "\n"
         text = "\n" + "\n".join(hunk.before)
-        if "".join(old).strip() and old != new and text.count(block) == 1 and text.count("\n".join(old)) == 1:
+        if "".join(old).strip() and old != new and text.count(block) == 1 and once(text, "\n".join(old)):
             blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
             kept = {b + n: a + n for a, b, size in blocks for n in range(size)}
             return Copy(head, old, new, foot, kept, not new or rng.random() < 0.5, hunk)
@@ -185,8 +190,9 @@ def trailing_added(rng: random.Random, copy: Copy) -> Case | None:
 
 
 def trailing_lost(rng: random.Random, copy: Copy) -> Case | None:
-    stays = surely_kept(copy)
-    gone = {n for n in range(1, len(copy.old) - 1) if n not in copy.kept.values()}
+    # The first and last line are left out: an exact match ends before the blanks there, and they stay where they are.
+    stays = surely_kept(copy) - {0, len(copy.old) - 1}
+    gone = {n for n in range(1, len(copy.old) - 1) if n not in copy.kept.values() and copy.old[n].strip()}
     file = [line + (rng.choice(["", "  "]) if n in stays | gone else "") for n, line in enumerate(copy.old)]
     return copy.case(copy.old, copy.new, file=file, after=kept_as(copy, file)) if file != copy.old else None
 
@@ -240,19 +246,24 @@ def blanks_sent_and_shifted(rng: random.Random, copy: Copy) -> Case | None:
     return case._replace(old=shifted.old, new=shifted.new) if case and shifted else None
 
 
+def has(copy: Copy, characters: str) -> bool:
+    """True when the commit's own text has one of them: there is then more than one right spelling."""
+    return any(char in line for line in [*copy.old, *copy.new] for char in characters)
+
+
 CURLY = str.maketrans({"'": "’", '"': "”"})
 
 
 def quotes_sent(_: random.Random, copy: Copy) -> Case | None:
-    return both(copy, lambda line: line.translate(CURLY))
+    return None if has(copy, "‘’“”") else both(copy, lambda line: line.translate(CURLY))
 
 
 def dashes_sent(_: random.Random, copy: Copy) -> Case | None:
-    return both(copy, lambda line: line.replace("-", "–"))
+    return None if has(copy, "–—") else both(copy, lambda line: line.replace("-", "–"))
 
 
 def spaces_sent(_: random.Random, copy: Copy) -> Case | None:
-    return both(copy, lambda line: re.sub(r"(?<=\w) (?=\w)", "\u00a0", line))
+    return None if has(copy, "\u00a0") else both(copy, lambda line: re.sub(r"(?<=\w) (?=\w)", "\u00a0", line))
 
 
 def quotes_in_file(_: random.Random, copy: Copy) -> Case | None:
@@ -308,12 +319,17 @@ def shifted_and_trailing(rng: random.Random, copy: Copy) -> Case | None:
 
 
 def shifted_and_quotes(_: random.Random, copy: Copy) -> Case | None:
-    if not any("'" in line or '"' in line for line in copy.old):
+    if has(copy, "‘’“”") or not any("'" in line or '"' in line for line in copy.old):
         return None
     return both(copy, lambda line: "    " + line.translate(CURLY) if line.strip() else line)
 
 
 # What changes the meaning: the edit must be refused.
+
+
+def elsewhere_not(case: Case) -> Case | None:
+    """No case where the corrupted text is by chance another text of the file: it then names that place, and rightly."""
+    return None if case.old in case.text else case
 
 
 def inside(rng: random.Random, lines: list[str]) -> int | None:
@@ -325,8 +341,7 @@ def inside(rng: random.Random, lines: list[str]) -> int | None:
 
 def line_dropped(rng: random.Random, copy: Copy) -> Case | None:
     n = inside(rng, copy.old)
-    case = None if n is None else copy.refused([*copy.old[:n], *copy.old[n + 1 :]])
-    return None if case and case.old in case.text else case
+    return None if n is None else elsewhere_not(copy.refused([*copy.old[:n], *copy.old[n + 1 :]]))
 
 
 def context_dropped(rng: random.Random, copy: Copy) -> Case | None:
@@ -353,8 +368,7 @@ def context_wrong(rng: random.Random, copy: Copy) -> Case | None:
     if not others or len(copy.old) < 2 or 0 not in copy.kept or not copy.old[0].strip():
         return None
     line = rng.choice(others)
-    case = copy.refused([line, *copy.old[1:]], [line, *copy.new[1:]])
-    return None if case.old in case.text else case  # it names another place, rightly
+    return elsewhere_not(copy.refused([line, *copy.old[1:]], [line, *copy.new[1:]]))
 
 
 def lines_swapped(rng: random.Random, copy: Copy) -> Case | None:
@@ -363,12 +377,12 @@ def lines_swapped(rng: random.Random, copy: Copy) -> Case | None:
     if not numbers:
         return None
     n = rng.choice(numbers)
-    return copy.refused([*copy.old[:n], copy.old[n + 1], copy.old[n], *copy.old[n + 2 :]])
+    return elsewhere_not(copy.refused([*copy.old[:n], copy.old[n + 1], copy.old[n], *copy.old[n + 2 :]]))
 
 
 def line_doubled(rng: random.Random, copy: Copy) -> Case | None:
     n = rng.randrange(len(copy.old))
-    return copy.refused([*copy.old[: n + 1], *copy.old[n:]]) if copy.old[n].strip() else None
+    return elsewhere_not(copy.refused([*copy.old[: n + 1], *copy.old[n:]])) if copy.old[n].strip() else None
 
 
 def block_twice(_: random.Random, copy: Copy) -> Case | None:
@@ -441,7 +455,7 @@ def blank_dropped(rng: random.Random, copy: Copy) -> Case | None:
     if not numbers:
         return None
     n = rng.choice(numbers)
-    return copy.refused([*copy.old[:n], *copy.old[n + 1 :]])
+    return elsewhere_not(copy.refused([*copy.old[:n], *copy.old[n + 1 :]]))
 
 
 def newline_only_in_old(_: random.Random, copy: Copy) -> Case | None:

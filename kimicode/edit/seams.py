@@ -106,7 +106,7 @@ def _twice_at_start(text: str, place: Place, head: str, sent: list[str], wanted:
         doubled = doubled or (sent[0].strip() != "" and indentation(wanted[0]) == head + indentation(sent[0]))
         return _again(f"the indentation of line {number}", "first", "before") if doubled else None
     body = head.lstrip()
-    if wanted[0] in (head + sent[0], body + sent[0]) or (_WORD.search(body) and len(body) > 1 and wanted[0].lstrip().startswith(body)):
+    if wanted[0] in (head + sent[0], body + sent[0]) or (_telling(body) and wanted[0].lstrip().startswith(body)):
         return _again(f"the start of line {number}, `{body}`,", "first", "before")
     return None
 
@@ -125,9 +125,14 @@ def _twice_at_end(text: str, place: Place, tail: str, sent: list[str], wanted: l
             return _again(f"line {number + 1}, `{line.strip()}`,", "last", "after")
         return None
     whole = sent[-1] + tail
-    if tail.strip() and (wanted[-1] == whole or (_WORD.search(tail) and len(tail.strip()) > 1 and wanted[-1].endswith(tail))):
+    if tail.strip() and (wanted[-1] == whole or (_telling(tail) and wanted[-1].endswith(tail))):
         return _again(f"the rest of line {number}, `{tail.strip()}`,", "last", "after")
     return None
+
+
+def _telling(stump: str) -> bool:
+    """True for more than the brackets and commas that two texts end with by chance."""
+    return len(stump.strip()) >= (2 if _WORD.search(stump) else _ALIKE)
 
 
 def _again(what: str, which: str, side: str) -> str:
@@ -142,11 +147,17 @@ def _cut_line(text: str, place: Place, head: str, tail: str, sent: list[str], wa
     """Several lines that start or end within one, and a new text that does not start or end alike: what stays of the line won't fit it."""
     if len(sent) < 2:
         return None
-    if head.strip() and sent[0] and not _alike(sent[0], wanted[0]):
-        return f"old_string starts within line {line_at(text, place.start)}, and new_string does not start like it. Send whole lines."
-    if tail.strip() and sent[-1] and not _alike(sent[-1][::-1], wanted[-1][::-1]):
-        return f"old_string ends within line {line_at(text, place.end)}, and new_string does not end like it. Send whole lines."
+    if head.strip() and sent[0] and (_within_word(head, sent[0]) or not _alike(sent[0], wanted[0])):
+        return (
+            f"old_string starts in the middle of line {line_at(text, place.start)}, and new_string does not start alike. Send whole lines."
+        )
+    if tail.strip() and sent[-1] and (_within_word(sent[-1], tail) or not _alike(sent[-1][::-1], wanted[-1][::-1])):
+        return f"old_string ends in the middle of line {line_at(text, place.end)}, and new_string does not end alike. Send whole lines."
     return None
+
+
+def _within_word(before: str, after: str) -> bool:
+    return _WORD.match(before[-1:]) is not None and _WORD.match(after) is not None
 
 
 def _alike(sent: str, wanted: str) -> bool:
