@@ -11,7 +11,10 @@ from kimicode.commands.sessions import replay_events, sessions_export, sessions_
 from kimicode.errors import KimicodeError, UsageError
 from kimicode.events import (
     Event,
+    FileChange,
+    FilesChanged,
     MessageAdded,
+    Rewound,
     RunFinished,
     SessionStarted,
     StepFinished,
@@ -20,6 +23,7 @@ from kimicode.events import (
     ToolCallReady,
     ToolFinished,
 )
+from kimicode.files.state import FileState
 from kimicode.messages import Assistant, System, ToolCall, ToolResult, Usage, User
 from kimicode.session.store import SessionStore
 
@@ -107,6 +111,15 @@ def test_list_is_safe_for_the_terminal(store: SessionStore, capsys: pytest.Captu
     add(store, Path.cwd(), NASTY)
     sessions_list(True, False)
     assert not {"\x1b", "\x07", "\u202e"} & set(capsys.readouterr().out)
+
+
+def test_replay_shows_changes_and_rewinds(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = (FileChange("a\x1b[2J.py", FileState(), FileState("file", 0o644, "00" * 32)),)
+    replay_events([FilesChanged("c", changes), Rewound(3, True, True, changes)], 0)
+    out = capsys.readouterr().out
+    assert "changed: a" in out
+    assert "rewound to before turn 3" in out
+    assert "\x1b" not in out
 
 
 def test_replay_keeps_the_time(capsys: pytest.CaptureFixture[str]) -> None:
