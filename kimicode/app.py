@@ -14,28 +14,31 @@ import msgspec
 from kimicode.agent.answer import Contract
 from kimicode.agent.context import Context
 from kimicode.agent.loop import Agent
-from kimicode.agent.opening import look_around, opening_for
+from kimicode.agent.opening import LEAN, look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import UsageError
 from kimicode.events import Event, Notice, SessionStarted
 from kimicode.home import kimicode_home
+from kimicode.keeping import Keeping
 from kimicode.messages import JsonObject
 from kimicode.model.client import ModelClient, Thinking
 from kimicode.model.factory import make_client
 from kimicode.model.target import resolve
-from kimicode.sandbox.policy import Permission, Policy
+from kimicode.safety import Safety, secure
+from kimicode.sandbox.approval import Approver
+from kimicode.session.clean import clean_if_due
 from kimicode.session.log import SessionLog, read_events
+from kimicode.session.perform import finish_interrupted
 from kimicode.session.replay import Replayed, replay
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings
 from kimicode.text import well_formed
-from kimicode.tools.base import ToolContext
+from kimicode.tools.base import Tool, ToolContext
+from kimicode.tools.gate import Gate
 from kimicode.tools.registry import Toolbox, default_tools
 
 Face = Callable[[Event], None]
 """Shows an event to whoever watches."""
-
-UNCONTAINED = "Commands run without an OS sandbox: they can do what you can. File tools stay inside the workspace."
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -49,26 +52,38 @@ class Wish(msgspec.Struct, frozen=True):
 class Session:
     """An agent with its log and its model, ready for prompts. Close it with `aclose`."""
 
-    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient) -> None:
+    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient, keeping: Keeping) -> None:
         self.id = session_id
         self.agent = agent
         self._log = log
         self._model = model
+        self._keeping = keeping
 
     async def aclose(self) -> None:
-        """Close the model's connections and the log."""
+        """Close the model's connections, what the tools held, and the log."""
         try:
-            await self._model.aclose()
+            try:
+                await self._model.aclose()
+            finally:
+                await self._keeping.aclose()
         finally:
             self._log.close()
 
 
 def open_session(
-    settings: Settings, wish: Wish, face: Face, *, environ: Mapping[str, str], workspace: Path, model: ModelClient | None = None
+    settings: Settings,
+    wish: Wish,
+    face: Face,
+    *,
+    environ: Mapping[str, str],
+    workspace: Path,
+    model: ModelClient | None = None,
+    approver: Approver | None = None,
 ) -> Session:
     """Open the wanted session in `workspace`; its first event is emitted before this returns.
 
-    `model` replaces the client that the settings name. Raises `UsageError`, `UnavailableError`, `SessionError`.
+    `model` replaces the client that the settings name; `approver` asks the user, where there is one to ask. What an earlier process
+    left half-done on disk is brought to its end first. Raises `UsageError`, `UnavailableError`, `SessionError`.
     """
     check_workspace(workspace)
     contract = None if wish.schema is None else Contract(wish.schema)
@@ -85,24 +100,29 @@ def open_session(
 
     notices.append(lambda text: emit(Notice(text)))
     try:
-        toolbox = _toolbox(settings, client.info.profile, workspace, store.scratch(session_id))
-        emit(_started(session_id, settings, client, toolbox, workspace, resumed=past.steps > 0))
-        if settings.permission != "read-only":
-            emit(Notice(UNCONTAINED, "warning"))
+        scratch = store.scratch(session_id)
+        safety = secure(settings, workspace, environ, scratch=scratch)
+        tools = default_tools(client.info.profile)
+        emit(_started(session_id, safety, client, tools, workspace, resumed=past.replayed.steps > 0))
+        for notice in (*past.told, *safety.notices):
+            emit(notice)
     except BaseException:
         log.close()
         raise
+    gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver)
+    # Models with the lean profile were taught to edit what they were shown in the prompt.
+    keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=client.info.profile != LEAN)
     agent = Agent(
         client,
-        toolbox,
+        Toolbox(tools, ToolContext(workspace, safety.policy, scratch), gate=gate, keeper=keeping),
         emit,
         opening=opening_for(client.info.profile, lambda: look_around(workspace, datetime.now(UTC).astimezone().date())),
-        context=Context(past.conversation),
+        context=Context(past.replayed.conversation, starts=past.replayed.starts),
         options=Options(limits=settings.limits, thinking=Thinking(settings.thinking), session_id=session_id),
         contract=contract,
-        step=past.steps,
+        step=past.replayed.steps,
     )
-    return Session(session_id, agent, log, client)
+    return Session(session_id, agent, log, client, keeping)
 
 
 def check_workspace(workspace: Path) -> None:
@@ -114,34 +134,39 @@ def check_workspace(workspace: Path) -> None:
         raise UsageError(f"can't work in {workspace}: {error.strerror}", hint="Start kimicode in a folder that you can read.") from None
 
 
-def _log(store: SessionStore, wish: Wish, workspace: Path) -> tuple[str, SessionLog, Replayed]:
+class _Past(msgspec.Struct, frozen=True):
+    """What was there before: the session so far, and what was found half-done and brought to its end."""
+
+    replayed: Replayed
+    told: tuple[Notice, ...]
+
+
+def _log(store: SessionStore, wish: Wish, workspace: Path) -> tuple[str, SessionLog, _Past]:
     if wish.resume is None and not wish.latest:
         session_id, log = store.create()
-        return session_id, log, Replayed()
-    session_id = store.resolve(wish.resume) if wish.resume else store.latest(Path(well_formed(str(workspace))))
-    log = store.open(session_id)
+    else:
+        session_id = store.resolve(wish.resume) if wish.resume else store.latest(Path(well_formed(str(workspace))))
+        log = store.open(session_id)
     try:
-        return session_id, log, replay(read_events(store.path(session_id)))
+        told = tuple(Notice(text) for text in finish_interrupted(store, session_id, log.append))
+        clean_if_due(store)
+        return session_id, log, _Past(replay(read_events(store.path(session_id))), told)
     except BaseException:
         log.close()
         raise
 
 
-def _toolbox(settings: Settings, profile: str, workspace: Path, scratch: Path) -> Toolbox:
-    policy = Policy(Permission(settings.permission), workspace, (scratch,))
-    return Toolbox(default_tools(profile), ToolContext(workspace, policy, scratch))
-
-
 def _started(
-    session_id: str, settings: Settings, client: ModelClient, toolbox: Toolbox, workspace: Path, *, resumed: bool
+    session_id: str, safety: Safety, client: ModelClient, tools: tuple[Tool, ...], workspace: Path, *, resumed: bool
 ) -> SessionStarted:
     return SessionStarted(
         session_id=session_id,
         workspace=well_formed(str(workspace)),
         model=client.info.model,
         endpoint=client.info.endpoint,
-        permission=settings.permission,
-        tools=tuple(spec.name for spec in toolbox.specs),
+        permission=safety.permission.value,
+        sandbox=safety.described,
+        tools=tuple(tool.spec.name for tool in tools),
         resumed=resumed,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -129,6 +129,7 @@ def run(
     headless: Annotated[bool, typer.Option("--headless", help="One run without a terminal.")] = False,
     output: Annotated[str, typer.Option(help="text: the final answer; json: one object; stream-json: one event a line.")] = "text",
     permission: Annotated[str | None, typer.Option(help="What tools may do: read-only, workspace (default) or full.")] = None,
+    sandbox: Annotated[str | None, typer.Option(help="What holds commands: auto (default), bubblewrap, landlock or none.")] = None,
     model: Annotated[str | None, typer.Option(help="Which model: a name of `kimicode models list`, or a GGUF file.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Where: a name of `kimicode models list`, or a URL.")] = None,
     thinking: Annotated[str | None, typer.Option(help="on (default), off, or keep: thoughts of earlier turns are sent back.")] = None,
@@ -147,7 +148,7 @@ def run(
     }  # fmt: skip
     if not headless:
         _call("headless:no_terminal_yet")
-    _call("headless:headless", prompt, output, schema, resume, latest, flags)
+    _call("headless:headless", prompt, output, schema, resume, latest, flags, sandbox)
 
 
 @app.command("demo")
@@ -158,12 +159,23 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep the demo projec
 
 @app.command("tool")
 def tool(
-    name: Annotated[str, typer.Argument(help="read, write, edit, grep, glob, shell or todo.")],
+    name: Annotated[str, typer.Argument(help="read, write, edit, patch, grep, glob, shell or todo.")],
     arguments: Annotated[str, typer.Argument(metavar="JSON", help='For example \'{"path": "README.md"}\'.')],
-    permission: Annotated[str, typer.Option(help="What it may do: read-only, workspace or full.")] = "workspace",
+    permission: Annotated[str | None, typer.Option(help="What it may do: read-only, workspace (default) or full.")] = None,
+    sandbox: Annotated[str | None, typer.Option(help="What holds commands: auto (default), bubblewrap, landlock or none.")] = None,
 ) -> None:
     """Run one agent tool by hand, under the same policy."""
-    _call("tool:tool", name, arguments, permission)
+    _call("tool:tool", name, arguments, permission, sandbox)
+
+
+@app.command("trust")
+def trust(
+    folder: Annotated[Path | None, typer.Argument(help="The project; the current folder if left out.")] = None,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Trust it no longer.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Look at the permission rules that a project brings along, and let them count, as long as they stay as they are."""
+    _call("trust:trust", folder, revoke, yes)
 
 
 @app.command("doctor")
@@ -194,6 +206,20 @@ _ID = Annotated[str, typer.Argument(metavar="ID", help="A prefix or the end of a
 def sessions_show(session_id: _ID) -> None:
     """What was said and done in a session."""
     _call("sessions:sessions_show", session_id)
+
+
+@sessions.command("rewind")
+def sessions_rewind(
+    session_id: _ID,
+    to: Annotated[int | None, typer.Option(help="Go back to before this turn; without it the turns are listed.")] = None,
+    files: Annotated[bool, typer.Option("--files", help="Only the files.")] = False,
+    conversation: Annotated[bool, typer.Option("--conversation", help="Only the conversation.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that were changed since.")] = False,
+) -> None:
+    """Bring back files and conversation as they were before a turn."""
+    _call("rewind:sessions_rewind", session_id, to, files, conversation, preview, yes, force)
 
 
 @sessions.command("replay")

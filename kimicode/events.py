@@ -22,7 +22,10 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class SessionStarted(_Event, frozen=True, tag="session_started"):
-    """A session begins or goes on. `tools` names what the model may call; `resumed` is true when the log already had turns."""
+    """A session begins or goes on. `tools` names what the model may call; `resumed` is true when the log already had turns.
+
+    `sandbox` is what holds commands: `bubblewrap`, `landlock`, `seatbelt`, `none`, or `no commands` where none may run.
+    """
 
     session_id: str
     workspace: str
@@ -32,6 +35,7 @@ class SessionStarted(_Event, frozen=True, tag="session_started"):
     tools: tuple[str, ...]
     resumed: bool = False
     started_at: str = ""
+    sandbox: str = ""
 
 
 class MessageAdded(_Event, frozen=True, tag="message_added"):

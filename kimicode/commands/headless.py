@@ -21,7 +21,15 @@ from kimicode.settings import load_settings
 _NO_PROMPT = 'Say what to do: kimicode --headless "Fix the failing test", or pipe the prompt in: … | kimicode --headless -'
 
 
-def headless(prompt: str | None, output: str, schema: Path | None, resume: str | None, latest: bool, flags: dict[str, object]) -> int:
+def headless(
+    prompt: str | None,
+    output: str,
+    schema: Path | None,
+    resume: str | None,
+    latest: bool,
+    flags: dict[str, object],
+    sandbox: str | None = None,
+) -> int:
     """Run once; the exit code. Raises `KimicodeError` for what is wrong before the run begins."""
     if output not in get_args(Output):
         raise UsageError(f"there is no output {output!r}", hint=f"Choose one of: {', '.join(get_args(Output))}.")
@@ -29,7 +37,7 @@ def headless(prompt: str | None, output: str, schema: Path | None, resume: str |
         raise UsageError("--resume and --continue exclude each other", hint="--continue takes the latest session of this folder.")
     workspace = current_folder()
     wish = Wish(resume=resume, latest=latest, schema=None if schema is None else read_schema(schema))
-    order = Order(read_prompt(prompt), load_settings(os.environ, flags), wish, output)  # type: ignore[arg-type]
+    order = Order(read_prompt(prompt), load_settings(os.environ, flags, sandbox=sandbox), wish, output)  # type: ignore[arg-type]
     return run(order, os.environ, workspace)
 
 

@@ -1,6 +1,7 @@
 """`kimicode tool NAME JSON`: one agent tool by hand, under the policy and with the bytes a model would get.
 
-The answer goes to stdout; an error to stderr with exit 1, a refusal with 77, an unknown tool or wrong arguments with 2.
+The answer goes to stdout; an error to stderr with exit 1, a refusal with 77, an unknown tool or wrong arguments with 2. What the rules
+want to be asked about is asked on the terminal, where there is one. No session records it, so a file need not have been read before.
 What this module does not do: shorten: a person may have a result of any size.
 """
 
@@ -9,25 +10,30 @@ import os
 import sys
 from pathlib import Path
 
+from kimicode.commands.asking import approver_for
 from kimicode.commands.folder import current_folder
 from kimicode.errors import KimicodeError, RefusedError, ToolError, UsageError
 from kimicode.home import kimicode_home
+from kimicode.keeping import Keeping
 from kimicode.messages import ToolCall
-from kimicode.sandbox.policy import Permission, Policy
+from kimicode.safety import secure
+from kimicode.session.store import SessionStore
+from kimicode.settings import Settings, load_settings
 from kimicode.tools.arguments import ArgumentsError
-from kimicode.tools.base import ToolContext
+from kimicode.tools.base import Tool, ToolContext
+from kimicode.tools.gate import Gate
 from kimicode.tools.registry import Toolbox, default_tools
 
 
-def tool(name: str, arguments: str, permission: str = Permission.WORKSPACE.value) -> int:
+def tool(name: str, arguments: str, permission: str | None = None, sandbox: str | None = None) -> int:
     """Run one tool in the current directory; the exit code."""
-    return run_tool(name, arguments, permission, current_folder())
+    return run_tool(name, arguments, permission, current_folder(), sandbox=sandbox)
 
 
-def run_tool(name: str, arguments: str, permission: str, workspace: Path) -> int:
+def run_tool(name: str, arguments: str, permission: str | None, workspace: Path, *, sandbox: str | None = None) -> int:
     """Run the tool `name` with the JSON `arguments` in `workspace`; the exit code. Never raises but when interrupted."""
     try:
-        answer = _answer(name, arguments, permission, workspace)
+        answer = _answer(name, arguments, load_settings(os.environ, {"permission": permission}, sandbox=sandbox), workspace)
     except ArgumentsError as error:
         names = ", ".join(each.spec.name for each in default_tools())
         return _complain(f"Error: {error}\n  The tools are: {names}.", UsageError.exit_code)
@@ -42,23 +48,24 @@ def run_tool(name: str, arguments: str, permission: str, workspace: Path) -> int
     return 0
 
 
-def _answer(name: str, arguments: str, permission: str, workspace: Path) -> str:
+def _answer(name: str, arguments: str, settings: Settings, workspace: Path) -> str:
     tools = default_tools()
     names = [each.spec.name for each in tools]
     if name not in names:
         raise UsageError(f"there is no tool {name!r}", hint=f"The tools are: {', '.join(names)}.")
+    return asyncio.run(_run(tools, ToolCall(f"functions.{name}:0", name, arguments), settings, workspace))
+
+
+async def _run(tools: tuple[Tool, ...], call: ToolCall, settings: Settings, workspace: Path) -> str:
+    store = SessionStore(kimicode_home(os.environ))
+    scratch = store.scratch("by-hand")
+    safety = secure(settings, workspace, os.environ, scratch=scratch)
+    gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver_for(sys.stdin, sys.stderr))
+    keeping = Keeping(safety, gate, store, lambda _: None, scratch=scratch, environ=os.environ, strict=False)
     try:
-        allowed = Permission(permission)
-    except ValueError:
-        choices = ", ".join(choice.value for choice in Permission)
-        raise UsageError(f"there is no permission {permission!r}", hint=f"Choose one of: {choices}.") from None
-    scratch = _scratch()
-    context = ToolContext(workspace, Policy(allowed, workspace, (scratch,)), scratch)
-    return asyncio.run(Toolbox(tools, context).execute(ToolCall("functions.by_hand:0", name, arguments)))
-
-
-def _scratch() -> Path:
-    return kimicode_home(os.environ) / "scratch" / "by-hand"
+        return await Toolbox(tools, ToolContext(workspace, safety.policy, scratch), gate=gate, keeper=keeping).execute(call)
+    finally:
+        await keeping.aclose()
 
 
 def _printable(text: str) -> str:

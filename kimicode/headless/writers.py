@@ -122,7 +122,8 @@ class Progress:
         match event:
             case SessionStarted():
                 word = "resumed" if event.resumed else "session"
-                return _line(f"{word} {event.session_id}: {event.model} at {event.endpoint}, permission {event.permission}")
+                held = f"permission {event.permission}, sandbox {event.sandbox or 'none'}"
+                return _line(f"{word} {event.session_id}: {event.model} at {event.endpoint}, {held}")
             case StepStarted(step=step):
                 self._step = step
                 return ""

@@ -83,11 +83,25 @@ class Policy(msgspec.Struct, frozen=True):
         self._refuse_protected(path, place)
         return place
 
-    def check_command(self, command: str) -> None:
-        """`RefusedError` where commands may not run."""
-        if self.permission is Permission.READ_ONLY:
-            hint = "Run with --permission workspace to allow commands."
-            raise RefusedError(f"shell: commands are off (--permission read-only): {command[:80]}", hint=hint)
+    def real(self, path: str) -> Path:
+        """Where `path` really is, whether or not it may be touched. Raises `ToolError`, and `RefusedError` for parts of a process."""
+        return self._real(path)
+
+    def opened(self, real: Path, *, write: bool) -> "Policy":
+        """This policy, with one path opened that a rule or a person allowed: the folder that holds it, or itself where it is a folder."""
+        folder = real if real.is_dir() else real.parent
+        if write:
+            return msgspec.structs.replace(self, also_writable=(*self.also_writable, folder))
+        return msgspec.structs.replace(self, also_readable=(*self.also_readable, folder))
+
+    def can_open(self, real: Path, *, write: bool) -> bool:
+        """True where `opened` helps: not for what is hidden or protected, nor for writing where the permission is to look."""
+        opened = self.opened(real, write=write)
+        try:
+            (opened.writable if write else opened.readable)(str(real))
+        except (RefusedError, ToolError):
+            return False
+        return True
 
     def hidden_below(self, folder: Path) -> tuple[Path, ...]:
         """The hidden paths in `folder` (real), for tools that look at everything in it. None with full permission."""

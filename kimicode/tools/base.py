@@ -1,10 +1,11 @@
 """What a tool is: a specification, the paths a call would touch, and a function.
 
 A tool's `run` returns text for the model or raises `ToolError` / `RefusedError`; it never prints and never asks.
-`accesses` is declared before `run` so that calls which do not conflict can run side by side.
+What it touches is declared before `run`, so that it can be judged first (`gate`) and calls which do not conflict can run side by side.
 What this module does not do: look tools up (`registry`) or schedule calls (`agent.schedule`).
 """
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,14 @@ class Accesses(msgspec.Struct, frozen=True):
             return True
         ours, theirs = self.writes, other.writes
         return _overlap(ours, theirs + other.reads) or _overlap(theirs, self.reads)
+
+
+class Touches(msgspec.Struct, frozen=True):
+    """What a call would touch, in the model's own words: paths it reads and writes, or a shell command, which could touch anything."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    command: str | None = None
 
 
 class ToolContext(msgspec.Struct, frozen=True):
@@ -59,12 +68,20 @@ class Tool(Protocol):
         """Name, description and argument schema, as the model sees them; constant."""
         ...
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
-        """What the call would touch. Pure; never raises."""
+    def touches(self, args: JsonObject) -> Touches:
+        """What the call would touch. Pure. May raise `ToolError` where the call will fail for the same reason."""
         ...
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Do it and return the text for the model. Raises `ToolError` or `RefusedError`; cancellation leaves nothing behind."""
+        ...
+
+
+class Keeper(Protocol):
+    """What a session does around a call, so that nothing its tools change is lost."""
+
+    def keeping(self, call_id: str, touches: Touches, context: ToolContext) -> AbstractAsyncContextManager[ToolContext]:
+        """The context for one call, whose changes are recorded. Raises `SessionError` where that can't be done: then nothing may run."""
         ...
 
 

@@ -10,9 +10,9 @@ import msgspec
 
 from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
-from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.globs import matcher
-from kimicode.tools.paths import accessed, inside, may_show, require_exists, shown
+from kimicode.tools.paths import inside, may_show, require_exists, shown
 from kimicode.tools.ripgrep import ripgrep
 
 NAME: Final = "glob"
@@ -26,9 +26,9 @@ class Glob(msgspec.Struct, frozen=True):
 
     spec: ToolSpec
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
+    def touches(self, args: JsonObject) -> Touches:
         """It reads its path, or the workspace."""
-        return Accesses(reads=accessed(args, context))
+        return Touches(reads=(cast(str, args.get("path", ".")),))
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """List, and say so where there are none or too many."""

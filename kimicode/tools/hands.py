@@ -79,6 +79,20 @@ class Hands:
         self._strict = strict
         self._wait_s = wait_s
 
+    def for_call(self, policy: Policy, announce: Announce) -> "Hands":
+        """The same hands, with the same memory, for one call: by its policy, and with its changes announced as its own."""
+        hands = Hands(
+            policy,
+            locks=self._locks,
+            journal=self._journal,
+            keep=self._keep,
+            announce=announce,
+            strict=self._strict,
+            wait_s=self._wait_s,
+        )
+        hands.seen = self.seen
+        return hands
+
     def read(self, name: str) -> TextFile:
         """The text of a file that the model now knows. Raises `ToolError`, `RefusedError`."""
         place = self._policy.readable(name)

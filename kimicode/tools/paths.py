@@ -11,20 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from kimicode.errors import RefusedError, ToolError
+from kimicode.errors import ToolError
 from kimicode.messages import JsonObject
 from kimicode.tools.base import ToolContext
 
 _LISTED: Final = 30
 _LOOKED_AT: Final = 2_000
-
-
-def accessed(args: JsonObject, context: ToolContext) -> tuple[Path, ...]:
-    """The real path of the call's `path` (the workspace if it has none), or nothing where the call will fail anyway. Never raises."""
-    try:
-        return (context.policy.readable(str(args.get("path", "."))).path,)
-    except (RefusedError, ToolError):
-        return ()
 
 
 def may_show(folder: Path, context: ToolContext) -> Callable[[str], bool]:

@@ -10,9 +10,9 @@ import msgspec
 
 from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
-from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.overflow import MAX_RESULT_CHARS
-from kimicode.tools.paths import accessed, refuse_folder, require_exists
+from kimicode.tools.paths import refuse_folder, require_exists
 
 NAME: Final = "read"
 PROPERTIES: Final[dict[str, JsonObject]] = {
@@ -31,9 +31,9 @@ class Read(msgspec.Struct, frozen=True):
 
     spec: ToolSpec
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
+    def touches(self, args: JsonObject) -> Touches:
         """It reads its path."""
-        return Accesses(reads=accessed(args, context))
+        return Touches(reads=(cast(str, args["path"]),))
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """The text, or the part of it that was asked for and fits."""

@@ -1,7 +1,7 @@
 """The tools a model is offered, and the one place where a call becomes a result.
 
 Whatever a model sends, it gets exactly one `ToolResult`: `Error: …` or `Refused: …` says what to do instead. Only cancellation passes
-through. What this module does not do: schedule calls or ask a person.
+through. What this module does not do: schedule calls, judge them (`gate`) or ask a person.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,13 +11,14 @@ import msgspec
 
 from kimicode.errors import KimicodeError, RefusedError, ToolError
 from kimicode.messages import JsonObject, ToolCall, ToolResult, ToolSpec
-from kimicode.tools import edit, glob, grep, read, shell, todo, write
+from kimicode.tools import edit, glob, grep, patch, read, shell, todo, write
 from kimicode.tools.arguments import parse_arguments
-from kimicode.tools.base import Accesses, Tool, ToolContext
+from kimicode.tools.base import Accesses, Keeper, Tool, ToolContext
+from kimicode.tools.gate import Gate
 from kimicode.tools.overflow import bounded
 from kimicode.tools.spec import full_spec, lean_spec
 
-_FULL: Final = ("read", "write", "edit", "grep", "glob", "shell", "todo")
+_FULL: Final = ("read", "write", "edit", "patch", "grep", "glob", "shell", "todo")
 _LEAN: Final = ("read", "edit", "shell")
 
 
@@ -31,6 +32,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     read.NAME: _Kind(read.Read, read.PROPERTIES, read.REQUIRED),
     write.NAME: _Kind(write.Write, write.PROPERTIES, write.REQUIRED),
     edit.NAME: _Kind(edit.Edit, edit.PROPERTIES, edit.REQUIRED),
+    patch.NAME: _Kind(patch.Patch, patch.PROPERTIES, patch.REQUIRED),
     grep.NAME: _Kind(grep.Grep, grep.PROPERTIES, grep.REQUIRED),
     glob.NAME: _Kind(glob.Glob, glob.PROPERTIES, glob.REQUIRED),
     shell.NAME: _Kind(shell.Shell, shell.PROPERTIES, shell.REQUIRED),
@@ -47,11 +49,13 @@ def default_tools(profile: str = "default") -> tuple[Tool, ...]:
 
 
 class Toolbox:
-    """Some tools and what their calls may use."""
+    """Some tools and what their calls may use. `gate` judges calls first; `keeper` records what they change. Without them nobody does."""
 
-    def __init__(self, tools: tuple[Tool, ...], context: ToolContext) -> None:
+    def __init__(self, tools: tuple[Tool, ...], context: ToolContext, *, gate: Gate | None = None, keeper: Keeper | None = None) -> None:
         self._tools = {tool.spec.name: tool for tool in tools}
         self._context = context
+        self._gate = gate
+        self._keeper = keeper
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -62,8 +66,11 @@ class Toolbox:
         """The paths the call would touch; none where it will fail before it touches any. Never raises."""
         try:
             tool = self._find(call.name)
-            return tool.accesses(parse_arguments(tool.spec, call.arguments), self._context)
-        except ToolError:
+            touches = tool.touches(parse_arguments(tool.spec, call.arguments))
+            real = self._context.policy.real
+            everything = touches.command is not None
+            return Accesses(tuple(map(real, touches.reads)), tuple(map(real, touches.writes)), everything)
+        except (RefusedError, ToolError):
             return Accesses()
 
     async def run(self, call: ToolCall) -> ToolResult:
@@ -83,9 +90,17 @@ class Toolbox:
         return ToolResult(call.id, call.name, content, ok)
 
     async def execute(self, call: ToolCall) -> str:
-        """The call's answer, of any size. Raises `ArgumentsError`, `ToolError`, `RefusedError`, or `OSError`."""
+        """The call's answer, of any size. Raises `ArgumentsError`, `ToolError`, `RefusedError`, `SessionError`, or `OSError`."""
         tool = self._find(call.name)
-        return await tool.run(parse_arguments(tool.spec, call.arguments), self._context)
+        args = parse_arguments(tool.spec, call.arguments)
+        touches = tool.touches(args)
+        context = self._context
+        if self._gate is not None:
+            context = msgspec.structs.replace(context, policy=await self._gate.admit(call.name, touches, context.policy))
+        if self._keeper is None:
+            return await tool.run(args, context)
+        async with self._keeper.keeping(call.id, touches, context) as kept:
+            return await tool.run(args, kept)
 
     def _find(self, name: str) -> Tool:
         try:

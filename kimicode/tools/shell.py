@@ -15,7 +15,7 @@ from kimicode.messages import JsonObject, ToolSpec
 from kimicode.sandbox.boundary import Tier
 from kimicode.sandbox.capture import Capture
 from kimicode.sandbox.run import Finished, Sandbox, run_command
-from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.overflow import MAX_RESULT_CHARS, PREVIEW_CHARS, preview
 
 NAME: Final = "shell"
@@ -43,14 +43,13 @@ class Shell(msgspec.Struct, frozen=True):
 
     spec: ToolSpec
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:  # noqa: ARG002 - a protocol's method
+    def touches(self, args: JsonObject) -> Touches:
         """A command can touch anything."""
-        return Accesses(everything=True)
+        return Touches(command=cast(str, args["command"]))
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Run, and return output and exit code."""
         command = cast(str, args["command"])
-        context.policy.check_command(command)
         timeout_s = cast(float, args.get("timeout_s", DEFAULT_TIMEOUT_S))
         limit = MAX_RESULT_CHARS - _LAST_LINES_CHARS
         capture = Capture(context.scratch, NAME, limit=limit, head=PREVIEW_CHARS, tail=PREVIEW_CHARS)

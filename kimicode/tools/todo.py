@@ -8,7 +8,7 @@ from typing import Final, cast
 import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
-from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.base import ToolContext, Touches
 
 NAME: Final = "todo"
 MARKS: Final = {"pending": "[ ]", "in_progress": "[~]", "done": "[x]"}
@@ -30,9 +30,9 @@ class Todo(msgspec.Struct, frozen=True):
 
     spec: ToolSpec
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:  # noqa: ARG002 - a protocol's method
-        """It touches nothing."""
-        return Accesses()
+    def touches(self, args: JsonObject) -> Touches:  # noqa: ARG002 - a protocol's method
+        """Nothing."""
+        return Touches()
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:  # noqa: ARG002 - a protocol's method
         """The list, one item a line."""

@@ -9,10 +9,11 @@ from typing import Final, cast
 import msgspec
 
 from kimicode.edit.files import TextFile
+from kimicode.edit.syntax import introduced_errors
 from kimicode.messages import JsonObject, ToolSpec
-from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.hands import Texts
-from kimicode.tools.paths import accessed, refuse_folder
+from kimicode.tools.paths import refuse_folder
 
 NAME: Final = "write"
 PROPERTIES: Final[dict[str, JsonObject]] = {"path": {"type": "string"}, "content": {"type": "string"}}
@@ -24,9 +25,9 @@ class Write(msgspec.Struct, frozen=True):
 
     spec: ToolSpec
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
+    def touches(self, args: JsonObject) -> Touches:
         """It writes its path."""
-        return Accesses(writes=accessed(args, context))
+        return Touches(writes=(cast(str, args["path"]),))
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Write, and say how many lines."""
@@ -34,8 +35,12 @@ class Write(msgspec.Struct, frozen=True):
         path = context.policy.writable(name).path
         refuse_folder(path, name)
 
+        before: str | None = None
+
         def whole(files: Texts) -> Texts:
+            nonlocal before
             old = files[name]
+            before = old.text if old is not None else None
             if old is None:
                 return {name: TextFile(content)}
             # A byte order mark that the model wrote itself is the one that the file has.
@@ -43,4 +48,6 @@ class Write(msgspec.Struct, frozen=True):
 
         notes = context.files.change([name], whole).notes
         lines = content.count("\n") + (not content.endswith("\n") and content != "")
-        return " ".join((f"Wrote {name}: {lines} line{'' if lines == 1 else 's'}.", *notes))
+        error = introduced_errors(name, before, content)
+        said = " ".join((f"Wrote {name}: {lines} line{'' if lines == 1 else 's'}.", *notes))
+        return f"{said}\n{error}" if error else said

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kimicode.messages import JsonObject, ToolCall, ToolResult, ToolSpec
 from kimicode.sandbox.policy import Permission, Policy
 from kimicode.tools.arguments import ArgumentsError, parse_arguments
-from kimicode.tools.base import Accesses, ToolContext
+from kimicode.tools.base import Accesses, ToolContext, Touches
 from kimicode.tools.overflow import MAX_RESULT_CHARS
 from kimicode.tools.registry import Toolbox, default_tools
 
@@ -39,8 +39,8 @@ class Fake:
     def __init__(self, answer: str | BaseException) -> None:
         self.answer = answer
 
-    def accesses(self, args: JsonObject, context: ToolContext) -> Accesses:
-        return Accesses(reads=(context.workspace / str(args["path"]),))
+    def touches(self, args: JsonObject) -> Touches:
+        return Touches(reads=(str(args["path"]),))
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         if isinstance(self.answer, BaseException):
