@@ -63,6 +63,11 @@ def plan(
     return _alone(boundary, capabilities, survey, argv)
 
 
+def environment(boundary: Boundary) -> dict[str, str]:
+    """The boundary's environment, with its temporary folder under every name that programs look for. Pure."""
+    return {**boundary.environ, **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(boundary.temporary))}
+
+
 def _in_namespaces(boundary: Boundary, capabilities: Capabilities, survey: Survey, argv: Sequence[str]) -> Task:
     abi = capabilities.landlock_abi if capabilities.landlock_abi >= landlock.MIN_ABI else 0
     handled, rules = landlock.inside_namespaces(boundary, bubblewrap.writable_folders(boundary, survey))
@@ -103,7 +108,6 @@ def _alone(boundary: Boundary, capabilities: Capabilities, survey: Survey, argv:
 
 def _task(boundary: Boundary, capabilities: Capabilities, cage: Cage, argv: Sequence[str], *, namespace: bool) -> Task:
     limits = boundary.limits
-    temporary = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(boundary.temporary))
     proxy = b""
     if boundary.network.access == "hosts":
         if boundary.network.proxy is None:
@@ -111,7 +115,7 @@ def _task(boundary: Boundary, capabilities: Capabilities, cage: Cage, argv: Sequ
         proxy = bytes(bubblewrap.PROXY if namespace else boundary.network.proxy)
     return Task(
         argv=[_argument(each) for each in argv],
-        environ={_argument(name): _argument(value) for name, value in {**boundary.environ, **temporary}.items()},
+        environ={_argument(name): _argument(value) for name, value in environment(boundary).items()},
         cwd=bytes(boundary.cwd),
         namespace=namespace,
         cage=cage,

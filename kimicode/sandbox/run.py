@@ -17,14 +17,14 @@ from typing import Final, TypeVar, assert_never
 import msgspec
 
 from kimicode.errors import RefusedError
-from kimicode.sandbox import bubblewrap, guard
+from kimicode.sandbox import bubblewrap, guard, seatbelt
 from kimicode.sandbox.boundary import Boundary, Tier
 from kimicode.sandbox.capture import Capture, Captured
 from kimicode.sandbox.environment import child_environment
 from kimicode.sandbox.launch import Caged, Launch, Plain, not_startable
 from kimicode.sandbox.output import Output
 from kimicode.sandbox.placeholders import held, sweep
-from kimicode.sandbox.plan import CagedTier, Plan, plan
+from kimicode.sandbox.plan import CagedTier, Plan, environment, plan
 from kimicode.sandbox.probe import Capabilities, why_not
 from kimicode.sandbox.survey import Survey, survey
 
@@ -84,9 +84,12 @@ async def run_contained(command: str, sandbox: Sandbox, *, timeout_s: float, cap
             with _planned(command, tier, sandbox) as made:
                 return await _run_guarded(Caged(made, sandbox.capabilities.helper, boundary.environ), made, timeout_s, capture)
         case Tier.SEATBELT:
-            raise RefusedError(f"sandbox: seatbelt can't be used here. {why_not(Tier.SEATBELT, sandbox.capabilities)}")
+            if reason := why_not(Tier.SEATBELT, sandbox.capabilities):
+                raise RefusedError(f"sandbox: seatbelt can't be used here. {reason}", hint="`kimicode doctor` shows what can.")
+            argv = seatbelt.command_line(boundary, shell(command))
+            return await _run(Plain(argv, boundary.cwd, environment(boundary)), timeout_s, capture)
         case Tier.NONE:
-            return await _run(Plain(shell(command), boundary.cwd, boundary.environ), timeout_s, capture)
+            return await _run(Plain(shell(command), boundary.cwd, environment(boundary)), timeout_s, capture)
         case _:
             assert_never(sandbox.tier)
 

@@ -1,13 +1,20 @@
 """shell and todo: the exact results."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kimicode.messages import ToolCall
-from kimicode.tools.registry import Toolbox
+from kimicode.sandbox.boundary import Boundary, Network, Tier, limits_for
+from kimicode.sandbox.policy import Permission, Policy
+from kimicode.sandbox.probe import probe
+from kimicode.sandbox.run import Sandbox
+from kimicode.tools.base import ToolContext
+from kimicode.tools.registry import Toolbox, default_tools
 
 
 @pytest.mark.parametrize(
@@ -116,3 +123,64 @@ def test_todo(use) -> None:
         "items[2].text is missing; items[3] must be an object, not a string. "
         'Send {"items": [{"text": string, "status": "pending" | "in_progress" | "done"}, …]}.'
     )
+
+
+# In a sandbox
+
+
+def boxed(folder: Path, tier: Tier = Tier.LANDLOCK, **changes: object) -> Toolbox:
+    workspace = folder / "ws"
+    workspace.mkdir(exist_ok=True)
+    boundary = Boundary(
+        writable=(workspace,), temporary=folder / "own", environ={"PATH": os.environ["PATH"]}, limits=limits_for(0), cwd=workspace
+    )
+    sandbox = Sandbox(msgspec.structs.replace(boundary, **changes), tier, probe(), folder / "registry")
+    scratch = folder / "scratch"
+    context = ToolContext(workspace, Policy(Permission.WORKSPACE, workspace, (scratch,)), scratch, sandbox=sandbox)
+    return Toolbox(default_tools(), context)
+
+
+def shell(toolbox: Toolbox, command: str) -> str:
+    arguments = json.dumps({"command": command})
+    return asyncio.run(toolbox.run(ToolCall("functions.shell:0", "shell", arguments))).content
+
+
+@pytest.mark.parametrize("tier", [Tier.BUBBLEWRAP, Tier.LANDLOCK])
+def test_commands_run_in_the_sandbox_of_the_context(tmp_path: Path, tier: Tier) -> None:
+    toolbox = boxed(tmp_path.resolve(), tier)
+    assert shell(toolbox, "echo hi > f; cat f; pwd") == f"hi\n{tmp_path.resolve()}/ws\n[exit 0]"
+    assert shell(toolbox, f"echo x > {Path.home()}/.kimicode-test").endswith("[exit 1]")
+    assert not (Path.home() / ".kimicode-test").exists()
+
+
+def test_where_a_command_met_the_walls_one_line_says_what_they_are(tmp_path: Path) -> None:
+    folder = tmp_path.resolve()
+    walls = (
+        f"[sandbox: commands can write in {folder}/ws (not to protected files there) and $TMPDIR; no network. "
+        "Do not work around it: say what is needed, so that the user can do or allow it.]"
+    )
+    denied = f"echo x > {folder}/elsewhere"
+    lines = shell(boxed(folder), denied).splitlines()
+    assert lines[1:] == [walls, "[exit 1]"]
+    assert "Permission denied" in lines[0]
+    # Not where nothing failed, where something else failed, or where there are no walls.
+    assert "sandbox" not in shell(boxed(folder), f"{denied}; true")
+    assert "sandbox" not in shell(boxed(folder), "echo Read the manual; exit 1")
+    assert "sandbox" not in shell(boxed(folder, Tier.NONE), "echo Permission denied; exit 1")
+    assert "$TMPDIR. Do not" in shell(boxed(folder, network=Network("all")), denied)
+    assert "[sandbox: commands can write in $TMPDIR only; no network." in shell(boxed(folder, writable=()), denied)
+
+
+def test_what_was_put_back_is_said(tmp_path: Path) -> None:
+    folder = tmp_path.resolve()
+    toolbox = boxed(folder, protected=(folder / "ws/.mcp.json",))
+    content = shell(toolbox, "echo {} > .mcp.json")
+    assert content.startswith(f"[protected: commands may not change '{folder}/ws/.mcp.json'; they are as they were")
+    assert content.endswith("]\n[exit 0]")
+    assert not (folder / "ws/.mcp.json").exists()
+
+
+def test_a_sandbox_that_can_not_be_had_is_a_refusal(tmp_path: Path) -> None:
+    toolbox = boxed(tmp_path.resolve(), Tier.SEATBELT)
+    assert shell(toolbox, "touch ran").startswith("Refused: sandbox: seatbelt can't be used here.")
+    assert not (tmp_path / "ws/ran").exists()
