@@ -6,7 +6,7 @@ A rule is `subject(pattern)`:
     shell(npm 'run *')   quotes take the meaning from `*` and hold blanks
     read(~/docs/**)      paths as in .gitignore, from the workspace, `/` or `~/`; `*` and `?` stay within a name, `**` crosses folders
     write(src/**)        the same for creating, changing and deleting
-    host(*.pypi.org)     a host, or all below a domain (but not the domain itself)
+    host(*.pypi.org)     a host, or all below a domain (but not the domain itself); with `:PORT` as in `hosts`
     tool(grep)           a tool by its name
 
 Deny goes before ask, ask before allow. Where a command is only known when it runs, deny and ask rules that may fit count as "maybe", and
@@ -16,14 +16,15 @@ allow rules don't count. What this module does not do: decide (`verdict`), read 
 import enum
 import fnmatch
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from kimicode.errors import UsageError
+from kimicode.sandbox import hosts
 from kimicode.sandbox.commands.parts import Part
+from kimicode.sandbox.protected import folded
 
 MAX_RULES: Final = 1000
 """Most rules of one source: enough for any person, few enough to be tried on every call."""
@@ -48,8 +49,9 @@ class Fit(enum.IntEnum):
 Subject: TypeAlias = Literal["shell", "read", "write", "host", "tool"]
 _SUBJECTS: Final[tuple[Subject, ...]] = ("shell", "read", "write", "host", "tool")
 _RULE: Final = re.compile(r"\s*([a-z]+)\((.*)\)\s*", re.DOTALL)
-_HOST: Final = re.compile(r"(\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?|\[?[0-9a-f:]+\]?")
 _TOOL: Final = re.compile(r"[A-Za-z0-9_.*-]+")
+_SYNTAX: Final = frozenset(";|&<>$`(){}")
+_SPECIAL: Final = _SYNTAX | frozenset("'\"\\*")
 _STANDARD_FOLDERS: Final = ("/bin/", "/usr/bin/")
 
 
@@ -70,6 +72,7 @@ class Rule(msgspec.Struct, frozen=True):
     where: str
     words: tuple[WordPattern, ...] = ()
     open_end: bool = False
+    host: hosts.Rule | None = None
 
     def __str__(self) -> str:
         return f'{self.decision.value} "{self.text}" in {self.where}'
@@ -94,11 +97,15 @@ class Rules(msgspec.Struct, frozen=True):
         """The rules for one kind of thing with one outcome."""
         return tuple(rule for rule in self.all if rule.subject == subject and rule.decision is decision)
 
+    def about(self, subject: Subject) -> bool:
+        """Whether there is any rule for this kind of thing."""
+        return any(rule.subject == subject for rule in self.all)
+
     def only(self, *decisions: Decision) -> "Rules":
         """The rules with these outcomes: those of a repository that is not trusted may only restrict."""
         return Rules(tuple(rule for rule in self.all if rule.decision in decisions))
 
-    def hosts(self, decision: Decision) -> tuple[str, ...]:
+    def host_patterns(self, decision: Decision) -> tuple[str, ...]:
         """The patterns for hosts, as a network filter takes them."""
         return tuple(rule.pattern for rule in self.of("host", decision))
 
@@ -128,10 +135,8 @@ def _rule(text: str, decision: Decision, where: str) -> Rule:
         open_end = len(words) > 0 and words[-1].wild and words[-1].expression == ".*"
         return Rule(decision, subject, pattern, text, where, words[:-1] if open_end else words, open_end)
     if subject == "host":
-        pattern = plain_host(pattern)
-        if not (_HOST.fullmatch(pattern) or pattern == "*"):
-            raise _wrong(text, where, "that is no host name", "host(pypi.org) or host(*.pypi.org)")
-    elif subject == "tool":
+        return Rule(decision, subject, pattern, text, where, host=_host(pattern, decision, text, where))
+    if subject == "tool":
         if not _TOOL.fullmatch(pattern):
             raise _wrong(text, where, "that is no tool's name", "tool(grep)")
     else:
@@ -171,18 +176,18 @@ def _piece(pattern: str, at: int, text: str, where: str) -> tuple[str, int, bool
         return re.escape(pattern[at + 1 : end]), end + 1, False
     if char == "\\" and at + 1 < len(pattern):
         return re.escape(pattern[at + 1]), at + 2, False
-    if char in ";|&<>$`(){}\n":
+    if char in _SYNTAX:
         raise _wrong(text, where, f"{char!r} is shell syntax; rules judge one command at a time, as its words", "shell(git log *)")
     return (".*", at + 1, True) if char == "*" else (re.escape(char), at + 1, False)
 
 
 def fits_command(rule: Rule, part: Part) -> Fit:
     """Whether an allow rule fits a command, word by word. `/bin/NAME` and `/usr/bin/NAME` are NAME; no other path is."""
-    return _fit_words(rule, _plain_name(part.argv), re.DOTALL)
+    return _fit_words(rule, _plain_name(part.argv))
 
 
 def may_fit_command(rule: Rule, part: Part) -> Fit:
-    """Whether a deny or ask rule fits a command: by any path, in capitals too, with or without options before git's verb."""
+    """Whether a deny or ask rule fits a command: its program by any path and in capitals too, git with options before its verb too."""
     if not part.argv:
         return Fit.NO
     name = part.argv[0]
@@ -192,16 +197,18 @@ def may_fit_command(rule: Rule, part: Part) -> Fit:
     spellings: set[tuple[str | None, ...]] = {part.argv, (base, *part.argv[1:])}
     if base.lower() == "git":
         spellings.add((base, *_without_git_options(part.argv[1:])))
-    return max(_fit_words(rule, spelling, re.DOTALL | re.IGNORECASE) for spelling in spellings)
+    return max(_fit_words(rule, spelling, any_case=True) for spelling in spellings)
 
 
-def _fit_words(rule: Rule, argv: tuple[str | None, ...], flags: re.RegexFlag) -> Fit:
+def _fit_words(rule: Rule, argv: tuple[str | None, ...], *, any_case: bool = False) -> Fit:
     for at, pattern in enumerate(rule.words):
         if at >= len(argv):
             return Fit.NO
         word = argv[at]
         if word is None:
             return Fit.MAYBE
+        # Only names of programs: some file systems take `RM` for `rm`, but `-D` is another option than `-d`.
+        flags = re.DOTALL | re.IGNORECASE if any_case and at == 0 else re.DOTALL
         if not re.fullmatch(pattern.expression, word, flags):
             return Fit.NO
     rest = argv[len(rule.words) :]
@@ -258,7 +265,7 @@ def fits_path(rule: Rule, path: str, where: Where, *, strict: bool) -> bool:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return "/".join(part if set(part) <= set("*?") else folded(part) for part in text.split("/"))
 
 
 def _path_expression(pattern: str) -> str:
@@ -280,22 +287,23 @@ def _path_expression(pattern: str) -> str:
 # Hosts and tools.
 
 
-def plain_host(host: str) -> str:
-    """A host's name as rules compare it: lower case, without a last dot, international names in their ASCII form where they have one."""
-    name = host.strip().rstrip(".").lower()
+def _host(pattern: str, decision: Decision, text: str, where: str) -> hosts.Rule | None:
+    if pattern == "*":
+        if decision is Decision.ALLOW:
+            raise _wrong(text, where, "all hosts at once can't be allowed by a rule", "host(pypi.org)")
+        return None
     try:
-        return name if name.isascii() else name.encode("idna").decode()
-    except UnicodeError:
-        return name
+        return hosts.parse_rule(pattern)
+    except UsageError as error:
+        raise UsageError(f"{where}: the rule {text[:80]!r} can't be used: {error.message}", hint=error.hint) from None
 
 
-def fits_host(rule: Rule, host: str) -> bool:
-    """Whether the rule covers the host, which `plain_host` gave."""
-    if rule.pattern == "*":
+def fits_host(rule: Rule, host: str, port: int) -> bool:
+    """Whether the rule covers the host, which is in canonical form. Deny and ask rules without a port are for all of them."""
+    if rule.host is None:
         return True
-    if rule.pattern.startswith("*."):
-        return host.endswith(rule.pattern[1:]) and len(host) > len(rule.pattern) - 1
-    return host == rule.pattern
+    any_port = rule.decision is not Decision.ALLOW and not re.search(r":[0-9]+$", rule.pattern)
+    return rule.host.matches(host, min(hosts.WEB_PORTS) if any_port else port)
 
 
 def fits_tool(rule: Rule, name: str) -> bool:
@@ -304,12 +312,9 @@ def fits_tool(rule: Rule, name: str) -> bool:
 
 
 def rule_for(argv: Iterable[str | None]) -> str:
-    """A shell rule that covers exactly these words, or as few more as possible, as a user would write it."""
-    words = ["*" if word is None else _quoted(word) for word in argv]
-    return f"shell({' '.join(words)})"
+    """A shell rule that covers exactly these words, as a user would write it; `*` for a word that is only known when it runs."""
+    return f"shell({' '.join('*' if word is None else _spelt(word) for word in argv)})"
 
 
-def _quoted(word: str) -> str:
-    if word and not re.search(r"[\s'\"\\*;|&<>$`(){}]", word):
-        return word
-    return "'" + word + "'" if "'" not in word else '"' + word + '"'
+def _spelt(word: str) -> str:
+    return "".join(f"'{char}'" if char.isspace() else f"\\{char}" if char in _SPECIAL else char for char in word) or "''"

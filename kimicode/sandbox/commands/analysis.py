@@ -8,9 +8,12 @@ do: look at the machine (which program a name is, what a script file holds), or 
 import re
 from typing import Final, assert_never
 
-from kimicode.sandbox.commands.meaning import Doubt, Inner, Script, Sets, changes_place, effects, steers_bash
+from kimicode.sandbox.commands.effects import Doubt, Inner, Script, Sets
+from kimicode.sandbox.commands.meaning import effects, steers_bash
 from kimicode.sandbox.commands.parts import Analysis, Part, Unknown, Word
-from kimicode.sandbox.commands.script import MAX_DEPTH, Reading, Simple, read_script
+from kimicode.sandbox.commands.script import Reading, read_script
+from kimicode.sandbox.commands.shell_builtins import changes_place
+from kimicode.sandbox.commands.simple import MAX_DEPTH
 from kimicode.sandbox.commands.tree import second_opinion
 
 MAX_BYTES: Final = 20_000
@@ -71,6 +74,8 @@ class _Analysis:
                 self.parts.append(item)
                 if item.kind == "assignment" and steers_bash(item.name):
                     self.doubt(f"{item.name} decides what is run", item.source)
+                elif item.kind == "assignment" and item.name.startswith(("LC_", "LANG")) and not text.isascii():
+                    self.doubt(f"{item.name} decides how other characters are read", item.source)
             else:
                 plain = not changes_place(item.words[0].text or "") and plain
                 self._command(item.words, item.source, text, depth)
@@ -125,6 +130,3 @@ class _Analysis:
 def simple_commands(analysis: Analysis) -> tuple[Part, ...]:
     """The parts that run something by name."""
     return tuple(part for part in analysis.parts if part.kind in ("command", "wrapper"))
-
-
-__all__ = ["MAX_BYTES", "MAX_PARTS", "Analysis", "Part", "Simple", "Unknown", "analyse", "simple_commands"]

@@ -1,0 +1,65 @@
+"""Asking a person: the question, the answer, and who asks.
+
+What this module does not do: decide when to ask (`verdict`), draw a dialog (the user interfaces do), or remember (`grants`).
+"""
+
+import enum
+from typing import Protocol
+
+import msgspec
+
+from kimicode.text import render_exact
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A call that waits for a person.
+
+    `shown` is the exact text that would run or the exact path or host, `parts` what of it needs the answer, `executable_config` the paths
+    among them that other programs will run or obey later (hooks, build files). `can_grant`: "for this session" is an answer.
+    """
+
+    tool: str
+    shown: str
+    reason: str
+    parts: tuple[str, ...] = ()
+    executable_config: tuple[str, ...] = ()
+    can_grant: bool = True
+
+    def text(self) -> str:
+        """`shown` such that nobody can mistake it for another text."""
+        return render_exact(self.shown)
+
+    def part_texts(self) -> tuple[str, ...]:
+        """`parts` in the same way."""
+        return tuple(map(render_exact, self.parts))
+
+
+class Choice(enum.Enum):
+    """What a person can say. Nothing said is NO."""
+
+    ONCE = "once"
+    SESSION = "session"
+    NO = "no"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """`feedback` goes to the model: why not, or what to do instead."""
+
+    choice: Choice = Choice.NO
+    feedback: str = ""
+
+
+class Approver(Protocol):
+    """Whoever can ask."""
+
+    async def ask(self, question: Question) -> Answer:
+        """Show the question and wait for the answer. Cancelling takes the question away."""
+        ...
+
+
+class Nobody:
+    """There is no one to ask: the answer is no, and says why."""
+
+    async def ask(self, question: Question) -> Answer:
+        """No, at once."""
+        return Answer(Choice.NO, f"nobody is there to be asked: {question.reason}")
