@@ -25,7 +25,7 @@ _MANY: Final = 64
 """With more slots than this a caller takes the whole pool: a process may often have only 256 open files."""
 
 _FIRST_WAIT_S: Final = 0.0005
-_LONGEST_WAIT_S: Final = 0.02
+_LONGEST_WAIT_S: Final = 0.01
 
 
 class LockTimeout(TimeoutError):

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_PASSING = getattr(os, "O_PATH", 0)
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EROFS})
 """What file systems say that can't sync a folder: a rename there is as durable as they make it."""
 
@@ -56,7 +57,7 @@ def place_of(path: Path) -> Place:
 def open_parent(place: Place, *, create: bool = False) -> Iterator[int]:
     """The folder that holds `place`, as a descriptor. `create` makes missing folders, on disk at once. Raises `OSError`."""
     assert place.parts, "a root has no parent to open"
-    descriptor = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = _open_folder(place.root)
     try:
         for part in place.parts[:-1]:
             below = _step(descriptor, part, create=create)
@@ -131,9 +132,17 @@ def _step(folder: int, name: str, *, create: bool) -> int:
 
 def _enter(folder: int, name: str) -> int:
     try:
-        return os.open(name, _FOLDER, dir_fd=folder)
+        return _open_folder(name, folder, os.O_NOFOLLOW)
     except NotADirectoryError:
         # Linux says this for a link as well as for a file; only the link means that somebody is leading us away.
         if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name) from None
         raise
+
+
+def _open_folder(name: str | Path, folder: int | None = None, more: int = 0) -> int:
+    try:
+        return os.open(name, _FOLDER | more, dir_fd=folder)
+    except PermissionError:
+        # A folder that may be passed through but not listed (a home of mode 711). What can't be listed can't be synced either.
+        return os.open(name, _FOLDER | more | _PASSING, dir_fd=folder)

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,28 @@ def test_states(tree: Path, at) -> None:
     assert state_of(Place(tree)).kind == "folder"
     with pytest.raises(OSError, match="symbolic links"):
         state_of(at("link/below"))
+
+
+_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from kimicode.files.place import Place, open_file
+if os.getuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+with open(open_file(Place(Path(sys.argv[1]), ("passed", "f"))), "rb") as file:
+    print(file.read())
+"""
+
+
+def test_a_folder_that_can_not_be_listed_can_be_passed(tree: Path) -> None:
+    temporary = Path(tempfile.gettempdir())
+    for folder in (tree, *tree.parents):
+        # The tests' own folders are private; a process of nobody's has to come through.
+        if temporary in folder.parents and folder.stat().st_uid == os.getuid():
+            folder.chmod(0o711)
+    (tree / "passed").mkdir()
+    (tree / "passed" / "f").write_text("text")
+    (tree / "passed").chmod(0o111)
+    done = subprocess.run([sys.executable, "-c", _AS_NOBODY, tree], stdout=subprocess.PIPE, text=True, check=True)
+    (tree / "passed").chmod(0o755)
+    assert done.stdout == "b'text'\n"
