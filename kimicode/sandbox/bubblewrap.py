@@ -48,7 +48,7 @@ def options(
         made += ["--size", str(boundary.limits.memory_bytes), "--tmpfs", folder] if modern else ["--tmpfs", folder]
     for system in _SYSTEMS:
         made += ["--ro-bind-try", system, system]
-    if boundary.network.access != "none" and survey.resolver.is_relative_to("/run"):
+    if boundary.network.access != "none" and lies_in(survey.resolver, Path("/run")):
         made += ["--ro-bind-try", str(survey.resolver), str(survey.resolver)]
     if boundary.network.proxy is not None:
         made += ["--ro-bind", str(boundary.network.proxy), str(PROXY)]
@@ -109,7 +109,12 @@ def _hidden(boundary: Boundary, survey: Survey, keep: Collection[Path]) -> tuple
 
 def _innermost(path: Path, folders: Iterable[Path]) -> Path | None:
     """The deepest of `folders` that has `path`: whatever that one is, decides."""
-    return max((folder for folder in folders if path.is_relative_to(folder)), key=lambda folder: len(folder.parts), default=None)
+    return max((folder for folder in folders if lies_in(path, folder)), key=lambda folder: len(folder.parts), default=None)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether `path` is `folder` or lies below it. `is_relative_to` took a third of the time that a plan took. Pure."""
+    return path.parts[: len(folder.parts)] == folder.parts
 
 
 def _below(path: Path, folders: Iterable[Path]) -> bool:

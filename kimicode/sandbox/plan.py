@@ -86,7 +86,7 @@ def _in_namespaces(boundary: Boundary, capabilities: Capabilities, survey: Surve
 def _alone(boundary: Boundary, capabilities: Capabilities, survey: Survey, argv: Sequence[str]) -> Plan:
     writable = bubblewrap.writable_folders(boundary, survey)
     for path in boundary.hidden:
-        if any(path.is_relative_to(folder) for folder in writable):
+        if any(bubblewrap.lies_in(path, folder) for folder in writable):
             hint = "Install bubblewrap, move it elsewhere, or start in a folder that does not contain it."
             raise RefusedError(f"sandbox: {path} can't be hidden within a writable folder without namespaces (Landlock)", hint=hint)
     by_proxy = boundary.network.access == "hosts"

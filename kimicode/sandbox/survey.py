@@ -88,7 +88,7 @@ def _topmost_missing(path: Path, empty: Collection[Path]) -> Path:
 
 
 def _above(hidden: Iterable[Path]) -> dict[Path, tuple[Path, ...]]:
-    return {parent: _entries(parent) for path in hidden for parent in path.parents}
+    return {folder: _entries(folder) for folder in {parent for path in hidden for parent in path.parents}}
 
 
 def _entries(folder: Path) -> tuple[Path, ...]:
