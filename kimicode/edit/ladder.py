@@ -19,7 +19,10 @@ from kimicode.errors import ToolError
 LISTED: Final = 20
 """So many places are told apart; one more is looked for, to say that there are more."""
 
-_WORK: Final = 2_000_000
+MAX_CHARS: Final = 4_000_000
+"""Longer texts are matched exactly, newlines aside: every other view of them would take seconds."""
+
+_WORK: Final = 100_000
 """Lines compared for re-indentation, at most: what a file of a million brackets would take is not worth waiting for."""
 
 
@@ -73,7 +76,7 @@ def find(page: Page, old: str, *, every: bool = False, whole_lines: bool = False
             return Found(places, EXACT)
         if ("\r" in page.text or "\r" in old) and (places := _listed(_any_newline(page, lf(old), every), every)):
             return Found(places, EXACT if page.uniform else NEWLINES)
-    if not old.strip():
+    if not old.strip() or len(page.text) > MAX_CHARS:
         return None
     ascii_only = page.text.isascii() and old.isascii()
     for rung in RUNGS:

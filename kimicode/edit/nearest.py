@@ -11,28 +11,51 @@ from typing import Final
 _MAX_LINES_COMPARED: Final = 4000
 _MAX_COMPARED_CHARS: Final = 200
 _MAX_VOTES_OF_A_LINE: Final = 100
+_MAX_LINES_SOUGHT: Final = 20
+_MAX_CHARS: Final = 4_000_000
 _SHOWN: Final = 4
 _SHOWN_CHARS: Final = 160
 _ALIKE: Final = 0.6
+_NEARLY: Final = 0.8
 _NAMES: Final = {"\t": "a tab", " ": "a space", "\r": "a carriage return", "\u00a0": "a no-break space", "": "the end of the line"}
 
 
 def describe_nearest(text: str, wanted: str) -> str:
-    """One paragraph: the nearest place's lines beside the wanted ones, tabs (→), spaces at the ends (·) and returns (␍) made visible."""
+    """One paragraph: the nearest place's lines beside the wanted ones, tabs (→), spaces at the ends (·) and returns (␍) made visible.
+
+    Where another place is nearly as near, it is named too.
+    """
     have, want = text.split("\n"), wanted.strip("\n").split("\n")
-    start = _by_votes(have, want)
-    if start is None:
-        start = _by_likeness(have, want)
-    if start is None:
+    starts = _voted(_by_finding(text, want) if len(text) > _MAX_CHARS else _by_words(have, want), len(want))
+    if not starts and (like := _by_likeness(have, want)) is not None:
+        starts = [like]
+    if not starts:
         return "Nothing in the file is like it. Read the file again and copy the text from there."
-    return _describe(have, want, start)
+    return _describe(have, want, starts[0]) + (_second(have, want, starts[1]) if len(starts) > 1 else "")
 
 
 def _words(line: str) -> str:
     return " ".join(line.split())
 
 
-def _by_votes(have: list[str], want: list[str]) -> int | None:
+def _by_finding(text: str, want: list[str]) -> Counter[int]:
+    """Votes in a long text: of the longest lines alone, and found as they are but for the blanks around them."""
+    votes: Counter[int] = Counter()
+    longest = sorted(range(len(want)), key=lambda number: -len(want[number].strip()))[:_MAX_LINES_SOUGHT]
+    for offset, key in ((number, want[number].strip()) for number in longest if want[number].strip()):
+        place, counted, line = text.find(key), 0, 0
+        for _ in range(_MAX_VOTES_OF_A_LINE):
+            if place < 0:
+                break
+            line, counted = line + text.count("\n", counted, place), place
+            if line >= offset:
+                votes[line - offset] += len(key)
+            place = text.find(key, place + 1)
+    return votes
+
+
+def _by_words(have: list[str], want: list[str]) -> Counter[int]:
+    """The votes of every line, inner blanks aside too, each weighing as many as it is long."""
     lines: defaultdict[str, list[int]] = defaultdict(list)
     for number, line in enumerate(have):
         lines[_words(line)].append(number)
@@ -43,10 +66,16 @@ def _by_votes(have: list[str], want: list[str]) -> int | None:
         if len(found) <= _MAX_VOTES_OF_A_LINE:
             # A long line says more about the place than a bracket does.
             votes.update({number - offset: len(key) for number in found if number >= offset})
+    return votes
+
+
+def _voted(votes: Counter[int], length: int) -> list[int]:
+    """The place with most votes, and the next one where it has nearly as many and lies apart."""
     if not votes:
-        return None
-    best = max(votes.values())
-    return min(start for start, count in votes.items() if count == best)
+        return []
+    first = min(votes, key=lambda start: (-votes[start], start))
+    apart = {start: count for start, count in votes.items() if abs(start - first) >= length and count >= _NEARLY * votes[first]}
+    return [first, min(apart, key=lambda start: (-apart[start], start))] if apart else [first]
 
 
 def _by_likeness(have: list[str], want: list[str]) -> int | None:
@@ -76,6 +105,11 @@ def _describe(have: list[str], want: list[str], start: int) -> str:
         said.append(_first_difference(first[0], first[1], first[2]))
     said.append("(→ is a tab, · a space at an end, ␍ a carriage return.) Send the file's text exactly.")
     return "\n".join(said)
+
+
+def _second(have: list[str], want: list[str], start: int) -> str:
+    different = sum(start + n >= len(have) or have[start + n] != line for n, line in enumerate(want))
+    return f"\nAnother place like it starts at line {start + 1}; {different} of {len(want)} lines differ."
 
 
 def _first_difference(number: int, line: str, sent: str) -> str:

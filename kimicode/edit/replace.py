@@ -179,4 +179,6 @@ def _not_found(text: str, old: str, new: str) -> str:
     message = "old_string is not in the file."
     if len(new.strip()) >= _REMEMBERED and (place := text.find(new)) >= 0:
         message += f" new_string is already there, at line {line_at(text, place)}: was this edit made before?"
+    if "\n" not in old and "\\n" in old and old.replace("\\n", "\n") in text:
+        return f"{message} It has `\\n` as two characters where the file has newlines: send real newlines, in both texts."
     return f"{message} {describe_nearest(text, old)}"
