@@ -178,6 +178,17 @@ def test_a_file_whose_time_alone_changed_is_in_no_difference(work: Work) -> None
     assert (work.folder / ".git" / "index").read_bytes() == index
 
 
+def test_while_somebody_else_holds_the_index(work: Work) -> None:
+    work.commit(a="1\n")
+    work.write(a="2\n")
+    (work.folder / ".git" / "index.lock").write_text("theirs")
+    repository = work.repository
+    assert [entry.path for entry in repository.status()] == ["a"]
+    assert b"+2\n" in repository.diff()
+    assert [file.path for file in repository.ls_files()] == ["a"]
+    assert (work.folder / ".git" / "index.lock").read_text() == "theirs"
+
+
 def test_binary_and_carriage_returns(work: Work) -> None:
     work.commit()
     data = bytes(range(256)) * 300 + b"\r\n"
