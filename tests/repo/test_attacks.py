@@ -233,7 +233,8 @@ def test_what_is_answered_is_right_all_the_same(trapped: Trapped) -> None:
 
 def test_a_submodule_that_moved_is_still_told(trapped: Trapped) -> None:
     inner = trapped.folder / "sub"
-    trapped.git("commit", "-q", "--allow-empty", "-m", "2", folder=inner)
+    oid = trapped.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "2", folder=inner)
+    trapped.git("update-ref", "HEAD", oid, folder=inner)
     repository = trapped.found()
     assert [entry.unstaged for entry in repository.status() if entry.path == "sub"] == ["M"]
     assert b"+Subproject commit " in repository.diff(paths=["sub"])
