@@ -188,6 +188,8 @@ def _refuse_foreign(temporary: Path) -> None:
     # Everything in it is writable: a link planted under its name would open what it leads to.
     try:
         found = temporary.lstat()
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise UsageError(f"can't use the temporary folder {temporary}: {error.strerror}", hint=_TEMPORARY_HINT) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

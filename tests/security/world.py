@@ -22,6 +22,7 @@ from kimicode.sandbox.capture import Capture
 from kimicode.sandbox.policy import Permission, Policy, boundary_of
 from kimicode.sandbox.probe import Capabilities
 from kimicode.sandbox.run import Sandbox, run_contained
+from kimicode.tools import patch
 from kimicode.tools.base import ToolContext
 from kimicode.tools.registry import Toolbox, default_tools
 
@@ -101,7 +102,7 @@ class World:
         self.evidence.append(f"[{ran.exit_code}] {ran.output[-300:].strip()}")
         return ran
 
-    def python(self, code: str, *arguments: object, **options: float) -> Ran:
+    def python(self, code: str, *arguments: object, **options: object) -> Ran:
         """Run Python code as a command."""
         script = self.workspace / f"probe-{secrets.token_hex(4)}.py"
         script.write_text(code)
@@ -110,8 +111,6 @@ class World:
 
     def tool(self, name: str, **arguments: object) -> ToolResult:
         """Call a tool."""
-        from kimicode.tools import patch
-
         patching = patch.Patch(ToolSpec("patch", "", {"type": "object", "properties": patch.PROPERTIES, "required": ["patch"]}))
         box = Toolbox((*default_tools(), patching), ToolContext(self.workspace, self.policy, self.scratch))
         result = asyncio.run(box.run(ToolCall("1", name, json.dumps(arguments))))

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+from kimicode.sandbox.boundary import Network
 from tests.security.case import Catalogue
 from tests.security.world import World
 
@@ -292,3 +293,36 @@ def exfiltration(world: World) -> bool:
         ran = world.python(code, port)
         world.control("FAILED" in ran.output)
         return reached(listening)
+
+
+PROXIED = """
+import os, urllib.request
+proxy = os.environ.get("http_proxy", "none")
+print("PROXY", proxy)
+try:
+    urllib.request.urlopen("http://allowed.example/", timeout=0.5)
+except OSError as error:
+    print("FAILED", error)
+"""
+
+
+@add(30, "a filtering proxy is the one way out: other ports and sockets stay out of reach")
+def only_the_proxy(world: World) -> bool:
+    proxy = world.outside / "proxy.sock"
+    with (
+        server(socket.AF_UNIX, socket.SOCK_STREAM, str(proxy)) as ours,
+        server(socket.AF_UNIX, socket.SOCK_STREAM, str(world.outside / "docker.sock")) as other,
+        server(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)) as tcp_server,
+        server(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)) as udp_server,
+    ):
+        network = Network("hosts", proxy)
+        for family, kind, where, port in (
+            ("AF_INET", "SOCK_STREAM", "127.0.0.1", tcp_server.getsockname()[1]),
+            ("AF_INET", "SOCK_DGRAM", "127.0.0.1", udp_server.getsockname()[1]),
+            ("AF_UNIX", "SOCK_STREAM", world.outside / "docker.sock", 0),
+        ):
+            refused_for_a_reason(world, world.python(CLIENT, family, kind, where, port, world.canary, network=network).output)
+        out = any([reached(each) for each in (other, tcp_server, udp_server)])  # noqa: C419 - each is emptied
+        world.python(PROXIED, network=network)
+        world.control(reached(ours) == world.contained)
+        return out
