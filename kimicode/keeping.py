@@ -43,7 +43,8 @@ class Keeping:
     ) -> None:
         self._safety = safety
         self._emit = emit
-        self._temporary = scratch / "tmp"
+        self._scratch = scratch
+        self._temporary: Path | None = None
         self._environ = environ
         self._exit = _Exit(gate) if safety.asks_hosts else None
         self._changes = Changes(store.root, safety.policy.workspace)
@@ -58,7 +59,8 @@ class Keeping:
         if self._exit is not None:
             await self._exit.aclose()
         self._changes.close()
-        await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
+        if self._temporary is not None:
+            await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
 
     @asynccontextmanager
     async def _files(self, call_id: str, context: ToolContext) -> AsyncIterator[ToolContext]:
@@ -68,6 +70,10 @@ class Keeping:
     @asynccontextmanager
     async def _command(self, call_id: str, context: ToolContext) -> AsyncIterator[ToolContext]:
         proxy = await self._exit.socket() if self._exit is not None else None
+        if self._temporary is None:
+            # The parents first: `mkdtemp` makes the last folder alone, private and under a name that nobody can guess.
+            self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=self._scratch))
         held = msgspec.structs.replace(context, sandbox=self._safety.sandbox(self._temporary, self._environ, proxy))
         if self._safety.permission is Permission.READ_ONLY:
             # It can't change anything, so there is nothing to look for.

@@ -8,7 +8,7 @@ What this module does not do: judge a call (`tools.gate`), or keep what one chan
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 import psutil
@@ -23,6 +23,7 @@ from kimicode.sandbox.probe import Capabilities, best_tier, probe, why_not, why_
 from kimicode.sandbox.protected import protected_paths
 from kimicode.sandbox.rules import Decision, Rules, Where, parse_rules
 from kimicode.sandbox.run import Sandbox
+from kimicode.sandbox.trust import REPOSITORY_FILE, Absent, Trusted, TrustStore, Untrusted, read_repository_rules
 from kimicode.sandbox.verdict import Situation
 from kimicode.settings import PermissionRules, SandboxSettings, Settings, settings_path
 
@@ -158,8 +159,26 @@ def _folder(name: str, home: Path) -> Path:
 
 def _rules(own: PermissionRules, workspace: Path, environ: Mapping[str, str], home: Path) -> tuple[Rules, tuple[Notice, ...]]:
     mine = parse_rules({"allow": own.allow, "ask": own.ask, "deny": own.deny}, str(settings_path(environ)))
-    del workspace, home
-    return mine, ()
+    theirs, notices = _repository(workspace, home)
+    return mine + theirs, notices
+
+
+def _repository(workspace: Path, home: Path) -> tuple[Rules, tuple[Notice, ...]]:
+    """The rules that the project brings along, as far as they count, and what to say of the rest."""
+    try:
+        found = read_repository_rules(workspace, TrustStore(home))
+    except UsageError as error:
+        return Rules(), (Notice(f"The project's own rules don't count: {error}", "warning"),)
+    match found:
+        case Absent():
+            return Rules(), ()
+        case Trusted(rules=theirs):
+            return theirs.rules + parse_rules({"allow": [f"host({host})" for host in theirs.hosts]}, "/".join(REPOSITORY_FILE)), ()
+        case Untrusted(rules=theirs, files=files, problem=problem):
+            text = f"The project's own rules ({', '.join(files)}) are not trusted: only what they deny counts. See `kimicode trust`."
+            return theirs.rules, (Notice(f"{text} {problem}".strip(), "warning"),)
+        case _:
+            assert_never(found)
 
 
 def _network(settings: SandboxSettings, proxy: Path | None) -> Network:

@@ -120,7 +120,7 @@ def _value(spelled: str, kind: object, value: object, *, strict: bool) -> object
     try:
         converted: object = msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
+        choices = [choice for part in (kind, *get_args(kind)) for choice in get_args(part) if isinstance(choice, str)]
         hint = f"Choose one of: {', '.join(choices)}." if choices else "`kimicode run --help` says what it can be."
         raise UsageError(f"{spelled} can't be {value!r}: {error}", hint=hint) from None
     if isinstance(converted, int | float) and not converted > 0:

@@ -24,6 +24,8 @@ from kimicode.home import kimicode_home
 from kimicode.model.catalogue import Catalogue, load_catalogue
 from kimicode.model.rundir import run_paths
 from kimicode.model.target import boxed_model, resolve
+from kimicode.sandbox.boundary import Tier
+from kimicode.sandbox.probe import Capabilities, best_tier, probe, why_not_better
 from kimicode.session.store import SessionStore
 from kimicode.settings import load_settings, settings_path
 from kimicode.text import Untrusted, render_safe
@@ -106,7 +108,7 @@ def all_checks(environ: Mapping[str, str]) -> Iterator[Check]:
     yield runtime_folder(environ)
     yield sessions(home)
     yield disk(home)
-    yield sandbox()
+    yield sandbox(probe())
     yield terminal(sys.stdin, sys.stdout, environ)
 
 
@@ -244,14 +246,20 @@ def disk(home: Path, little: int = LITTLE_DISK_BYTES) -> Check:
     return Check("disk", "ok", found) if free >= little else Check("disk", "limited", found, "Free some space, or set KIMICODE_HOME.")
 
 
-def sandbox() -> Check:
-    """How far are tools contained?"""
-    return Check(
-        "sandbox",
-        "limited",
-        "none yet: file tools check real paths against the workspace; commands are not contained",
-        "Use --permission read-only, or a container, where you don't trust what commands do.",
-    )
+def sandbox(capabilities: Capabilities) -> Check:
+    """What holds commands?"""
+    layers = f"Landlock (ABI {capabilities.landlock_abi}) and seccomp" if capabilities.landlock_abi else "seccomp"
+    match best_tier(capabilities):
+        case Tier.BUBBLEWRAP:
+            return Check("sandbox", "ok", f"bubblewrap ({capabilities.bubblewrap}), with {layers} inside")
+        case Tier.SEATBELT:
+            return Check("sandbox", "limited", "Seatbelt; kimicode was never tested with it")
+        case Tier.LANDLOCK:
+            found = f"{layers} without namespaces: protected files are put back after a command, not out of its reach"
+            return Check("sandbox", "limited", found, f"{why_not_better(capabilities)} Install bubblewrap for all of it.")
+        case Tier.NONE:
+            found = f"nothing can hold commands, so none run: {why_not_better(capabilities)}"
+            return Check("sandbox", "missing", found, "Install bubblewrap, or say --sandbox none where something else contains them.")
 
 
 def terminal(stdin: TextIO | None, stdout: TextIO | None, environ: Mapping[str, str]) -> Check:

@@ -88,6 +88,8 @@ class Gate:
         if inside is not None and (verdict.decision is Decision.DENY or not policy.can_open(real, write=write)):
             # What no rule can open is refused in the policy's own words.
             raise inside
+        if inside is not None and verdict.decision is Decision.ASK and self._approver is None:
+            raise RefusedError(inside.message, hint=f'{inside.hint} `allow = ["{verdict.rule}"]` in the settings would allow it, too.')
         grant = self.grants.with_write if write else self.grants.with_read
         executable = (name,) if write and self._runs(real) else ()
         await self._require(verdict, tool, str(real), lambda: grant(str(real)), executable=executable)

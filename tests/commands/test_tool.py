@@ -30,11 +30,14 @@ def workspace(tmp_path: Path) -> Path:
         ("read", '{"path": "/etc/passwd"}', "workspace", 77, "", "Refused: /etc/passwd: outside the workspace"),
         ("read", '{"path": "/dev/null"}', "full", 1, "", "Error: /dev/null is a device"),
         ("write", '{"path": "b", "content": ""}', "read-only", 77, "", "Refused: b: writing is off"),
-        ("shell", '{"command": "ls"}', "read-only", 77, "", "Refused: shell: commands are off"),
-        ("bash", "{}", "workspace", 2, "", "there is no tool 'bash'\n  The tools are: read, write, edit, grep, glob, shell, todo."),
-        ("read", "{", "workspace", 2, "", "The tools are: read, write, edit, grep, glob, shell, todo."),
+        ("shell", '{"command": "ls"}', "read-only", 0, "a.py\n[exit 0]\n", ""),
+        ("shell", '{"command": "touch b"}', "read-only", 77, "", "Refused: shell: permission is read-only"),
+        ("shell", '{"command": "$X"}', "workspace", 77, "", "Nobody is there to be asked"),
+        ("patch", '{"patch": "*** Begin Patch\\n*** Add File: n\\n+x\\n*** End Patch"}', "workspace", 0, "A n (+1)\n", ""),
+        ("bash", "{}", "workspace", 2, "", "there is no tool 'bash'\n  The tools are: read, write, edit, patch, grep, glob, shell, todo."),
+        ("read", "{", "workspace", 2, "", "The tools are: read, write, edit, patch, grep, glob, shell, todo."),
         ("read", '{"file": "a.py"}', "workspace", 2, "", "read: path is missing; the arguments can't have 'file'. Send"),
-        ("read", '{"path": "a.py"}', "root", 2, "", "there is no permission 'root'\n  Choose one of: read-only, workspace, full."),
+        ("read", '{"path": "a.py"}', "root", 2, "", "--permission can't be 'root'"),
     ],
 )
 def test_streams_and_exit_codes(

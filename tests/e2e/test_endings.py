@@ -45,7 +45,7 @@ def test_nobody_answers(kimi: Kimi, address: str) -> None:
         (error(404, "no model m"), 69, ["no model m", "The model asked for is m", "--model"]),
         (error(429, "exceeded_current_quota_error: you have no credit"), 69, ["quota is used up", "Add credit"]),
         (error(429, "slow down", headers="Retry-After: 3600\r\n"), 75, ["slow down", "Try again later"]),
-        (error(400, "no \x1b[2Jsense"), 1, ["the request was refused", "no sense"]),
+        (error(400, "no \x1b[2Jsense"), 1, ["the request was refused", "no ␛[2Jsense"]),
         (status(302, headers="Location: http://other.example/\r\n"), 69, ["redirects", "--endpoint"]),
         (status(200, b"<html>Sign in</html>", kind="text/html"), 69, ["answers with a web page", "base URL"]),
     ],
