@@ -187,14 +187,13 @@ def _children(pid: int) -> list[int]:
 
 
 def _children_by_parent(pid: int) -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _stat(name, 1) == pid]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(name) == pid]
 
 
-def _stat(pid: str, field: int) -> int:
-    """A number of `/proc/PID/stat`, counted from the state on; -1 where the process has gone."""
+def _parent(pid: str) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[field])
+            return int(file.read().rpartition(b")")[2].split()[1])
     except OSError:
         return -1
 
@@ -242,8 +241,9 @@ def _become(task: "Task", status: int, parent: int, port: int) -> None:
             _call("signal", number, 0)  # Python ignores these, and what is ignored stays so in the command.
         stage = "exec"
         os.execve(task["argv"][0], task["argv"], task["environ"] | _proxy_variables(port))
-    except OSError as error:
-        _tell(status, f" {stage} {error.strerror} ({os.fsdecode(error.filename or '')})".encode("utf-8", "replace"))
+    except Exception as error:  # noqa: BLE001 - the boundary: kimicode reports it, and the command does not run
+        reason = f"{error.strerror} ({os.fsdecode(error.filename or '')})" if isinstance(error, OSError) else repr(error)
+        _tell(status, f" {stage} {reason}".encode("utf-8", "replace"))
     finally:
         os._exit(126)
 
@@ -277,16 +277,16 @@ def _limit(ceilings: "Ceilings") -> None:
 
 
 def _own_processes() -> int:
-    """How many threads the user runs: the kernel's limit counts these."""
+    """How many threads the user runs: the kernel's limit counts these. A folder `task` has two links and one for each thread."""
     me = os.getuid()
     count = 0
-    with os.scandir("/proc") as entries:
-        for entry in entries:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
             try:
-                if entry.name.isdigit() and entry.stat().st_uid == me:
-                    count += max(0, _stat(entry.name, 17))
+                found = os.stat(f"/proc/{name}/task")
             except OSError:
                 continue
+            count += found.st_nlink - 2 if found.st_uid == me else 0
     return count
 
 
