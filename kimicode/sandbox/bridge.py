@@ -187,7 +187,7 @@ def main(arguments: list[str]) -> int:
         listener = listen(int(arguments[0]))
         path = arguments[1]
     except (OSError, ValueError, OverflowError, IndexError) as error:
-        os.write(2, f"bridge: {error}: give a free PORT and the SOCKET of the proxy\n".encode("utf-8", "replace"))
+        os.write(2, f"bridge: {error!a}: give a free PORT and the SOCKET of the proxy\n".encode())
         return 2
     if len(arguments) > 2:
         os.write(int(arguments[2]), b"ready\n")
