@@ -6,16 +6,17 @@ ordinary path is written as it is. What this module does not do: make a path har
 
 import re
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from kimicode.events import FileChange
-from kimicode.files.place import Place, place_of
+from kimicode.files.place import Place
 from kimicode.files.state import FileState
 
 _ODD: Final = re.compile("[\\\\\ud800-\udfff]")
+_ROOT: Final = Path("/")
 _ESCAPE: Final = re.compile(r"\\(\\|x[0-9a-f]{2})")
 
 
@@ -31,17 +32,22 @@ def read(text: str) -> str:
 
 def change_of(place: Place, before: FileState, after: FileState, *, workspace: Path, kept: bool = True) -> FileChange:
     """A change as it is recorded. `workspace` is absolute and real."""
-    path = place.path
-    name = path.relative_to(workspace) if path.is_relative_to(workspace) else path
-    return FileChange(written(str(name)), _state(before, written), _state(after, written), kept)
+    if place.root == workspace:
+        name = "/".join(place.parts)
+    else:
+        path = place.path
+        name = str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
+    return FileChange(written(name), _state(before, written), _state(after, written), kept)
 
 
 def place_in(workspace: Path, change: FileChange) -> Place:
     """Where a recorded change took place: below `workspace`, or below the root of the file system. Raises `ValueError` for no path."""
-    path = PurePosixPath(read(change.path))
-    if ".." in path.parts or "\0" in change.path or not path.name:
+    text = read(change.path)
+    outside = text.startswith("/")
+    parts = tuple(text.removeprefix("/").split("/"))
+    if "\0" in text or not {"", ".", ".."}.isdisjoint(parts):
         raise ValueError(f"{change.path!r} is no path of a change")
-    return place_of(Path(path)) if path.is_absolute() else Place(workspace, path.parts)
+    return Place(_ROOT if outside else workspace, parts)
 
 
 def states_of(change: FileChange) -> tuple[FileState, FileState]:

@@ -1,5 +1,7 @@
 """Where sessions live and how one is found again: `ROOT/sessions/ID.jsonl`, large tool results in `ROOT/scratch/ID/`.
 
+What rewinds need is beside them: `preimages/`, `rewinds/`, and the `journal/` and `locks/` of changes to files.
+
 An id is the time of its making in UTC and four more characters (`20261124-101530-ab12`), two for the 1,024th of the second and two
 random ones: ids sort by age, and a prefix, or the last four characters, is enough to name one. Listing reads only the head and the
 tail of each log. What this module does not do: choose `ROOT` (the composition root does) or delete anything.
