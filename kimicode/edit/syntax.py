@@ -92,8 +92,17 @@ def introduced_errors(name: str, before: str | None, after: str) -> str | None:
         if error is None:
             return None
         if old is None or _is_clean(grammar, "\n".join(old[window.first : window.old_end])):
-            return _described(grammar, new, error, window.first)
+            return _described(grammar, new, *_not_before(_first_change(old or [], new), window.first + error[0], error[1]), error[2])
     return None
+
+
+def _first_change(old: list[str], new: list[str]) -> int:
+    return next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+
+
+def _not_before(change: int, row: int, column: int) -> tuple[int, int]:
+    """A parser may put an error's start far before what it could not read; what did not change is not it."""
+    return (row, column) if row >= change else (change, 0)
 
 
 class _Window(msgspec.Struct, frozen=True):
@@ -123,11 +132,10 @@ def _starts(line: str) -> bool:
     return line[:1].isalpha() or line[:1] in tuple("@#/<_")
 
 
-def _described(grammar: Grammar, lines: list[str], error: tuple[int, int, str], first: int) -> str:
-    row, column, what = error
-    source = lines[first + row].strip() if first + row < len(lines) else ""
+def _described(grammar: Grammar, lines: list[str], row: int, column: int, what: str) -> str:
+    source = lines[row].strip() if row < len(lines) else ""
     shown = source if len(source) <= _MAX_SHOWN else source[:_MAX_SHOWN] + "…"
-    where = f"line {first + row + 1}, column {column + 1}"
+    where = f"line {row + 1}, column {column + 1}"
     return f"The {grammar.name} file no longer parses: {what} at {where}: {shown or '(an empty line)'}"
 
 
