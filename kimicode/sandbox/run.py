@@ -49,12 +49,14 @@ class Sandbox(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True):
     """How a command ended. `exit_code` is the shell's (128 + N for a shell that died of signal N), None after a timeout.
 
-    `put_back` are protected paths that it changed, and that are as they were (the Landlock tier).
+    `put_back` are protected paths that it changed, and that are as they were; `changed` those that could not be put back (both in the
+    Landlock tier alone).
     """
 
     output: Captured
     exit_code: int | None
     put_back: tuple[Path, ...] = ()
+    changed: tuple[Path, ...] = ()
 
     @property
     def timed_out(self) -> bool:
@@ -131,11 +133,19 @@ async def _run_guarded(launch: Launch, made: Plan, timeout_s: float, capture: Ca
         return await _run(launch, timeout_s, capture)
     before = await asyncio.to_thread(guard.snapshot, made.guarded)
     put_back: tuple[Path, ...] = ()
+    changed: tuple[Path, ...] = ()
     try:
         finished = await _run(launch, timeout_s, capture)
     finally:
-        put_back = await _surely(asyncio.to_thread(guard.restore, before))
-    return msgspec.structs.replace(finished, put_back=put_back)
+        put_back, changed = await _surely(asyncio.to_thread(_restore, before))
+    return msgspec.structs.replace(finished, put_back=put_back, changed=changed)
+
+
+def _restore(before: guard.Snapshot) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """What differed and was put back, and what could not be."""
+    differed = guard.restore(before)
+    left = guard.differing(before) if differed else ()
+    return tuple(path for path in differed if path not in left), left
 
 
 async def _run(launch: Launch, timeout_s: float, capture: Capture) -> Finished:

@@ -7,6 +7,7 @@ What this tool does not do: give the command a terminal, input, or the user's se
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, cast
 
 import msgspec
@@ -68,9 +69,14 @@ def result_text(finished: Finished, timeout_s: float, sandbox: Sandbox | None = 
 
 def _put_back(finished: Finished) -> Iterator[str]:
     if finished.put_back:
-        shown = ", ".join(f"{str(path)!r}" for path in finished.put_back[:_MOST_PATHS])
-        more = f" and {len(finished.put_back) - _MOST_PATHS} more" if len(finished.put_back) > _MOST_PATHS else ""
-        yield f"[protected: commands may not change {shown}{more}; they are as they were, what was added is set aside. Do not try again.]"
+        yield f"[protected: commands may not change {_listed(finished.put_back)}. It is as it was, and what was added is set aside.]"
+    if finished.changed:
+        yield f"[protected: commands may not change {_listed(finished.changed)}, and it could not be put back: tell the user at once.]"
+
+
+def _listed(paths: tuple[Path, ...]) -> str:
+    more = f" and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
+    return ", ".join(f"{str(path)!r}" for path in paths[:_MOST_PATHS]) + more
 
 
 def _walls(finished: Finished, sandbox: Sandbox) -> Iterator[str]:
