@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import site
 import stat
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from kimicode.files.atomic import is_temporary
-from kimicode.files.transaction import recover
+from kimicode.files.place import Place
+from kimicode.files.transaction import LockTimeout, exclusive, recover
 
 CHANGING = Path(__file__).with_name("changing.py")
 COUNTING = Path(__file__).with_name("counting.py")
@@ -189,6 +191,51 @@ def test_recovery_that_is_interrupted_itself(strace: Strace, points, outcomes, s
     # A full disk makes the recovery take everything back, all else makes it go on.
     assert before in found
     assert after in found
+
+
+def test_what_a_living_process_works_on_is_left_alone(strace: Strace, outcomes) -> None:
+    """It is stopped while it carries out its change; whoever has the files' locks after its death finds the change finished."""
+    job = strace.job("several", "renameat", 2)
+    folder = Path(str(job["folder"]))
+    journal, place = folder / "journal", Place(folder / "tree", ("also",))
+    told = {"when": WHEN, "warm": [], "jobs": [job]}
+    stopping = ("-e", TRACED, "-e", f"inject=renameat:signal=STOP:when={WHEN['renameat']}")
+    command = ["strace", "-f", *stopping, sys.executable, "-I", "-S", "-B", CHANGING, json.dumps(site.getsitepackages())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write(json.dumps(told))
+        process.stdin.close()
+        stopped = next(match for line in process.stderr if (match := re.match(r"\[pid +(\d+)\] --- stopped by SIGSTOP", line)))
+        between = shape(folder)
+        assert recover(journal) == ()
+        with pytest.raises(LockTimeout), exclusive([place], locks=folder / "locks", journal=journal, timeout_s=0.01):
+            pass
+        assert shape(folder) == between
+        assert between not in outcomes["several"]
+        os.kill(int(stopped[1]), signal.SIGKILL)
+        with exclusive([place], locks=folder / "locks", journal=journal, timeout_s=60):
+            assert shape(folder) == outcomes["several"][1]
+        process.stderr.read()
+    assert os.listdir(journal) == []
+
+
+@pytest.mark.parametrize(("touched", "text"), [("also", "the user's"), ("edit", "the user's")])
+def test_what_a_user_changed_before_the_recovery_stays(strace: Strace, points, outcomes, touched: str, text: str) -> None:
+    """The rest is finished where the change had got past that file, else taken back."""
+    renames = [at for call, at in points["several"] if call == "renameat"]
+    jobs = [strace.job("several", "renameat", at) for at in renames]
+    strace.inject("signal=KILL", jobs)
+    before, after = outcomes["several"]
+    found = []
+    for job in jobs:
+        (Path(str(job["folder"])) / "tree" / touched).write_text(text)
+        left = settled(job)
+        assert left.pop(touched)[2] == text.encode()
+        found.append(left)
+    wanted = [{name: held for name, held in whole.items() if name != touched} for whole in (before, after)]
+    assert [left for left in found if left not in wanted] == []
+    assert wanted[0] in found
 
 
 def test_fifty_processes_lose_no_edit(tmp_path: Path) -> None:
