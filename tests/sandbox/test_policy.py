@@ -73,13 +73,11 @@ def test_full_permission_opens_all(workspace: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", INSIDE)
-def test_read_only_refuses_every_write_and_command(workspace: Path, path: str) -> None:
+def test_read_only_refuses_every_write(workspace: Path, path: str) -> None:
     policy = Policy(Permission.READ_ONLY, workspace)
     assert policy.readable(path)
     with pytest.raises(RefusedError, match="writing is off"):
         policy.writable(path)
-    with pytest.raises(RefusedError, match="commands are off"):
-        policy.check_command("ls")
 
 
 UNUSABLE = ["a\0b", "a\nb", "a\rb", "\x1b[31m", "a\u2028b", "loop", "loop/x", "\ud800", "\udcff", "d/" * 2048, "n" * 256, "é" * 128]
@@ -103,9 +101,16 @@ def test_a_workspace_behind_a_link_and_the_scratch_folder(workspace: Path, tmp_p
         policy.writable(str(tmp_path / "scratch" / "shell-1.txt"))
 
 
-def test_commands_are_open_otherwise(workspace: Path) -> None:
-    Policy(Permission.WORKSPACE, workspace).check_command("ls")
-    Policy(Permission.FULL, workspace).check_command("ls")
+def test_one_path_opened_outside_opens_nothing_protected_or_hidden(workspace: Path, tmp_path: Path) -> None:
+    home = (tmp_path / "outer").resolve()
+    policy = Policy(Permission.WORKSPACE, workspace, hidden=(home / ".ssh",), home=home)
+    assert policy.can_open(home / "secret", write=False)
+    assert policy.opened(home / "secret", write=True).writable("../secret").path == home / "secret"
+    for name in (".ssh/id", ".bashrc", ".git/config", ".kimi/x", ".config/git/config"):
+        assert not policy.can_open(home / name, write=True)
+    assert not policy.can_open(home / ".ssh" / "id", write=False)
+    assert not Policy(Permission.READ_ONLY, workspace).can_open(home / "secret", write=True)
+    assert policy.real("out/secret") == home / "secret"
 
 
 MAGIC = [
@@ -195,6 +200,10 @@ def test_folders_that_the_user_opened(workspace: Path, tmp_path: Path) -> None:
 
 def draw(policy: Policy, folder: Path, **more: Path | frozenset[str] | Network) -> Boundary:
     (folder / "tmp").mkdir(exist_ok=True)
+    return boundary(policy, folder, **more)
+
+
+def boundary(policy: Policy, folder: Path, **more: Path | frozenset[str] | Network) -> Boundary:
     return boundary_of(
         policy,
         temporary=folder / "tmp",
@@ -236,3 +245,15 @@ def test_a_boundary_fails_closed_where_protection_can_not_hold(workspace: Path, 
     with pytest.raises(UsageError, match=r"\.kimi is a symbolic link"):
         draw(Policy(Permission.WORKSPACE, workspace), tmp_path)
     assert draw(Policy(Permission.READ_ONLY, workspace), tmp_path)
+
+
+def test_a_temporary_folder_that_is_a_link_is_refused_and_one_that_is_missing_is_not(workspace: Path, tmp_path: Path) -> None:
+    (workspace / "git").unlink()
+    (tmp_path / "tmp").symlink_to("outer")
+    with pytest.raises(UsageError, match="temporary folder .* is a link"):
+        boundary(Policy(Permission.WORKSPACE, workspace), tmp_path)
+    (tmp_path / "tmp").unlink()
+    assert boundary(Policy(Permission.WORKSPACE, workspace), tmp_path).temporary == tmp_path / "tmp"
+    (tmp_path / "tmp").write_text("")
+    with pytest.raises(UsageError, match="temporary folder"):
+        boundary(Policy(Permission.WORKSPACE, workspace), tmp_path)

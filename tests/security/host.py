@@ -61,7 +61,8 @@ class Stage:
         python, path = self._python()
         command = [python, "-I", self._reachable(Path(__file__).parent) / "driver.py", tier.value, self._worlds, *path]
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
-        environ = {"PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        programs = "/usr/local/bin:/usr/bin:/bin" if os.getuid() == 0 else os.environ["PATH"]
+        environ = {"PATH": f"{python.parent}:{programs}", "LANG": "C.UTF-8"}
         done = subprocess.run(
             list(map(str, command)),
             capture_output=True,
