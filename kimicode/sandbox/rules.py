@@ -183,7 +183,7 @@ def _piece(pattern: str, at: int, text: str, where: str) -> tuple[str, int, bool
 
 def fits_command(rule: Rule, part: Part) -> Fit:
     """Whether an allow rule fits a command, word by word. `/bin/NAME` and `/usr/bin/NAME` are NAME; no other path is."""
-    return _fit_words(rule, _plain_name(part.argv))
+    return max(_fit_words(rule, spelling) for spelling in (part.argv, _plain_name(part.argv)))
 
 
 def may_fit_command(rule: Rule, part: Part) -> Fit:

@@ -117,7 +117,8 @@ def _short(known: Grammar, letters: str) -> str | None:
 
 def leads_out(operand: str, workspace: str | None) -> bool:
     """True where a word, taken for a path, may lead out of the workspace. By its text alone: links are not followed."""
-    if operand == "/dev/null":
+    # The second is how a process substitution begins; what is in it is judged on its own.
+    if operand in ("/dev/null", "/dev/fd/"):
         return False
     if operand.startswith("/") and workspace is not None and (operand + "/").startswith(workspace.rstrip("/") + "/"):
         operand = operand[len(workspace.rstrip("/")) :].lstrip("/")

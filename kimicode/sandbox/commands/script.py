@@ -71,6 +71,7 @@ class _Script(TestReader):
         self._deeper()
         whole, outer_at, outer_pending = self.text, self.at, self.pending
         self.at, self.pending, self.plain = at, [], False
+        self.within += 1
         place = len(self.items)
         if closing == "`":
             # Inside backticks the text ends where they do.
@@ -82,6 +83,7 @@ class _Script(TestReader):
         end = self.at + 1
         self.text, self.at, self.pending = whole, outer_at, outer_pending
         self.depth -= 1
+        self.within -= 1
         self.items.insert(place, Part(kind, whole[start:end]))
         return end
 

@@ -103,7 +103,7 @@ def _names(words: Sequence[Word]) -> list[Effect]:
 
 def _test(words: Sequence[Word]) -> list[Effect]:
     """`-v` and `-R` evaluate a subscript in their operand, which can run commands; and either may come out of a variable."""
-    for word, following in zip(words[1:], [*words[2:], None], strict=True):
+    for word, following in zip(words[1:], [*words[2:], None], strict=False):
         if word.text is None and word.head == "" and not word.single:
             return [Doubt("which test this is is only known when it runs")]
         is_test = word.text in ("-v", "-R") or (word.text is None and word.head in ("", "-"))

@@ -45,6 +45,7 @@ class SimpleReader:
         self.text = text
         self.at = 0
         self.depth = 0
+        self.within = 0
         self.plain = True
         self.pending: list[_Here] = []
         self.items: list[Part | Simple] = []
@@ -149,7 +150,7 @@ class SimpleReader:
         self._one_line(start)
         if self.at < len(self.text) and self.text[self.at] not in " \t\n;&|)":
             raise Unclear("a word that goes on behind a process substitution", self.at)
-        return Word(start, self.at, None, "/")
+        return Word(start, self.at, None, "/dev/fd/")
 
     def _redirect(self, found: re.Match[str]) -> None:
         start, sign = self.at, found.group(2)
@@ -181,6 +182,9 @@ class SimpleReader:
             raise Unclear("an unusual end mark of a here-document", start)
         if self.pending:
             raise Unclear("two here-documents in one line", start)
+        # Bash prints substitutions and reads them again, and 5.2 loses a separator when here-documents stand two levels deep.
+        if self.within > 1:
+            raise Unclear("a here-document in a substitution in a substitution", start)
         self.at = found.end()
         self.pending.append(_Here(start, found.group(2), bool(found.group(1)), sign == "<<-"))
 

@@ -127,9 +127,7 @@ class _WordReader:
             if char in "*?" or (char == "[" and self._bracket(start)):
                 self.dynamic(many=True)
             elif char == "~" and (self.at == start or self.text[self.at - 1] in "=:"):
-                if self.at == start:
-                    self.pieces.append("/")
-                self.dynamic()
+                self._tilde(start)
             elif char == "{":
                 self._brace()
             self.pieces.append(char)
@@ -139,6 +137,14 @@ class _WordReader:
     def _bracket(self, start: int) -> bool:
         alone = self.at == start and self.text[self.at + 1 : self.at + 2] in (*BREAKS, "")
         return not alone and "]" in self.text[self.at :]
+
+    def _tilde(self, start: int) -> None:
+        """A home folder; `~name` stays as it is where there is no such user, so that nothing is sure of it."""
+        if self.at == start and self.text[self.at + 1 : self.at + 2] in ("/", *BREAKS, ""):
+            self.pieces.append("/")
+        elif self.at == start:
+            self.head = ""
+        self.dynamic()
 
     def _brace(self) -> None:
         if self.text.startswith("{}", self.at) and self.text[self.at + 2 : self.at + 3] in (*BREAKS, ""):
