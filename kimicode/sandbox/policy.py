@@ -97,6 +97,10 @@ class Policy(msgspec.Struct, frozen=True):
     def can_open(self, real: Path, *, write: bool) -> bool:
         """True where `opened` helps: not for what is hidden or protected, nor for writing where the permission is to look."""
         opened = self.opened(real, write=write)
+        home = None if self.home is None else self.home.resolve().parts[1:]
+        # The folder that is opened may itself be `.git`: here the whole path is judged.
+        if write and self.permission is not Permission.FULL and is_protected(real.parts[1:], home) is not None:
+            return False
         try:
             (opened.writable if write else opened.readable)(str(real))
         except (RefusedError, ToolError):

@@ -250,7 +250,7 @@ def test_a_boundary_fails_closed_where_protection_can_not_hold(workspace: Path, 
 def test_a_temporary_folder_that_is_a_link_is_refused_and_one_that_is_missing_is_not(workspace: Path, tmp_path: Path) -> None:
     (workspace / "git").unlink()
     (tmp_path / "tmp").symlink_to("outer")
-    with pytest.raises(UsageError, match="temporary folder .* is a link"):
+    with pytest.raises(UsageError, match=r"temporary folder .* is a link"):
         boundary(Policy(Permission.WORKSPACE, workspace), tmp_path)
     (tmp_path / "tmp").unlink()
     assert boundary(Policy(Permission.WORKSPACE, workspace), tmp_path).temporary == tmp_path / "tmp"
