@@ -2,7 +2,7 @@
 
 import random
 
-from executed import STUBS
+from tests.sandbox.commands.executed import STUBS
 
 _DAMAGE = [
     *"`'\"$(){}<>|&;#\\\n [!=*~-",
@@ -34,10 +34,8 @@ class Generator:
         if self.random.random() < 0.5:
             for _ in range(self.random.randint(1, 3)):
                 at = self.random.randint(0, len(text))
-                if self.random.random() < 0.3:
-                    text = text[:at] + text[at + 1 :]
-                else:
-                    text = text[:at] + self.random.choice(_DAMAGE) + text[at:]
+                removed = self.random.random() < 0.3
+                text = text[:at] + text[at + 1 :] if removed else text[:at] + self.random.choice(_DAMAGE) + text[at:]
         return text
 
     def _list(self, depth: int) -> str:
@@ -92,8 +90,42 @@ class Generator:
         )
 
     def _word(self, depth: int) -> str:
-        plain = ["a", "-x", "'a b'", '"a b"', "a\\ b", "$v", '"$v"', "${v:-d}", "x{1,2}y", "*", "'$(kcg)'", "\\$kcg", "$'a\\'b'", "a'b'\"c\"", "#", "a#b",
-                 "''", "~", "$((1+1))", "'a[$(kcg)]'", '"\\$(kcg)"', "'; kcg'", "{}", "=", "!", "[", "]]", "é", "a=b", "${#v}", "${v%x}", "$?", "\\;", '"\\\\"']  # fmt: skip
+        plain = [
+            "a",
+            "-x",
+            "'a b'",
+            '"a b"',
+            "a\\ b",
+            "$v",
+            '"$v"',
+            "${v:-d}",
+            "x{1,2}y",
+            "*",
+            "'$(kcg)'",
+            "\\$kcg",
+            "$'a\\'b'",
+            "a'b'\"c\"",
+            "#",
+            "a#b",
+            "''",
+            "~",
+            "$((1+1))",
+            "'a[$(kcg)]'",
+            '"\\$(kcg)"',
+            "'; kcg'",
+            "{}",
+            "=",
+            "!",
+            "[",
+            "]]",
+            "é",
+            "a=b",
+            "${#v}",
+            "${v%x}",
+            "$?",
+            "\\;",
+            '"\\\\"',
+        ]
         if depth <= 0 or self.random.random() < 0.6:
             return self.random.choice(plain)
         inner = self._list(depth - 1)

@@ -1,6 +1,5 @@
 """No command that does more than its shown parts is ever allowed: random ones are judged, and those allowed are run for real."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -8,16 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from executed import Stubs, shown
-from generated import Generator
-
 from kimicode.sandbox.commands.analysis import analyse
 from kimicode.sandbox.grants import Grants
 from kimicode.sandbox.policy import Permission
 from kimicode.sandbox.rules import Decision, Rules
 from kimicode.sandbox.verdict import Situation, judge_command
+from tests.sandbox.commands.executed import Stubs, shown
+from tests.sandbox.commands.generated import Generator
 
 CONTAINED = Situation(Permission.WORKSPACE, contained=True, workspace="/ws")
 COMMANDS = 3000
@@ -57,10 +53,28 @@ def test_any_text_is_read(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["${a:-" * 3000, "$((" * 5000, "(" * 10000, "`" * 9999, "$(" * 8000, "{ " * 9000, "[" * 20000, "{a,b}" * 4000, "if " * 6000, "! " * 9000, "'" * 19999, "a=(" * 5000,
-     "bash -c " * 2000, "eval " * 3000, "env " * 4000, "x;" * 9999, "<<E\n" * 4000, "cat <<E\n" + "`a`" * 6000 + "\nE"],
+    [
+        "${a:-" * 3000,
+        "$((" * 5000,
+        "(" * 10000,
+        "`" * 9999,
+        "$(" * 8000,
+        "{ " * 9000,
+        "[" * 20000,
+        "{a,b}" * 4000,
+        "if " * 6000,
+        "! " * 9000,
+        "'" * 19999,
+        "a=(" * 5000,
+        "bash -c " * 2000,
+        "eval " * 3000,
+        "env " * 4000,
+        "x;" * 9999,
+        "<<E\n" * 4000,
+        "cat <<E\n" + "`a`" * 6000 + "\nE",
+    ],
     ids=lambda text: text[:8],
-)  # fmt: skip
+)
 def test_large_and_deep_texts_end_soon_and_are_not_allowed(text: str) -> None:
     begun = time.process_time()
     analysis = analyse(text)

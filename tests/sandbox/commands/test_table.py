@@ -1,20 +1,15 @@
 """The table of verdicts, row by row, and each row with one more command."""
 
 import random
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from table import Row, rows
 
 from kimicode.sandbox.commands.analysis import analyse, simple_commands
 from kimicode.sandbox.grants import Grants
 from kimicode.sandbox.policy import Permission
 from kimicode.sandbox.rules import Decision, Rules, parse_rules
 from kimicode.sandbox.verdict import Situation, judge_command
+from tests.sandbox.commands.table import Row, rows
 
 SITUATIONS = (
     Situation(Permission.WORKSPACE, contained=False, workspace="/ws"),
@@ -50,8 +45,26 @@ def test_full_permission_asks_only_for_rules_sake(row: Row) -> None:
 
 
 INSERTED = "kcinserted x"
-SEPARATORS = ["; {}; ", "\n{}\n", " && {} && ", " || {} ; ", " | {} | ", " & {} & ", " $({}) ", ' "$({})" ', " `{}` ", " <({}) ", " >({}) ", "$({})", "`{}`",
-              " ${{x:-$({})}} ", ";{};", "&{}&", "\r{}\r", " |& {} |& "]  # fmt: skip
+SEPARATORS = [
+    "; {}; ",
+    "\n{}\n",
+    " && {} && ",
+    " || {} ; ",
+    " | {} | ",
+    " & {} & ",
+    " $({}) ",
+    ' "$({})" ',
+    " `{}` ",
+    " <({}) ",
+    " >({}) ",
+    "$({})",
+    "`{}`",
+    " ${{x:-$({})}} ",
+    ";{};",
+    "&{}&",
+    "\r{}\r",
+    " |& {} |& ",
+]
 
 
 @pytest.mark.parametrize("separator", SEPARATORS)
