@@ -20,6 +20,7 @@ from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, Serve
 from engine.daemon import serve as serve_process
 from engine.errors import EngineError
 from engine.llama import KvType
+from engine.plain import plain
 from engine.tokenizer import Tokenizer, VocabularyError
 
 app = typer.Typer(
@@ -115,7 +116,7 @@ def serve(
 def start(model: ModelArgument, idle_timeout: IdleArgument = None, context: ContextArgument = None) -> None:
     """Start the engine for a model in the background, and wait until it has loaded."""
     with _reported():
-        typer.echo(_line(control.start(model, os.environ, idle_timeout=idle_timeout, context=context)))
+        typer.echo(plain(_line(control.start(model, os.environ, idle_timeout=idle_timeout, context=context)), 2000))
 
 
 @app.command()
@@ -125,7 +126,7 @@ def stop(model: SomeModelArgument = None) -> None:
         engines = _engines(model)
         for engine in engines:
             control.stop(engine)
-            typer.echo(f"stopped {engine.model} (process {engine.pid})", err=True)
+            typer.echo(plain(f"stopped {engine.model} (process {engine.pid})", 2000), err=True)
         if not engines:
             typer.echo("no engine is running", err=True)
 
@@ -136,7 +137,7 @@ def status(model: SomeModelArgument = None) -> None:
     with _reported():
         engines = _engines(model)
         for engine in engines:
-            typer.echo(_line(engine))
+            typer.echo(plain(_line(engine), 2000))
     if not engines:
         typer.echo("no engine is running", err=True)
         raise typer.Exit(_NOT_RUNNING)
@@ -191,11 +192,11 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error), 2000), err=True)
         raise typer.Exit(error.exit_code) from None
     except (VocabularyError, UnicodeDecodeError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error), 2000), err=True)
         raise typer.Exit(_BAD_INPUT) from None
     except OSError as error:
-        typer.echo(f"{error.filename or 'the engine'}: {error.strerror or error}", err=True)
+        typer.echo(plain(f"{error.filename or 'the engine'}: {error.strerror or error}", 2000), err=True)
         raise typer.Exit(_BAD_INPUT) from None

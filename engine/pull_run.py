@@ -11,7 +11,7 @@ from typing import Final, TextIO
 from engine.convert.command import Line
 from engine.download import Downloader, Wait, retried
 from engine.hub import PUBLIC, Hub
-from engine.plain import size_of
+from engine.plain import plain, size_of
 from engine.pull import choose, choose_projector, models_folder, parse
 
 _ASKING: Final = 4
@@ -38,7 +38,7 @@ def run(
     folder = (models_folder(environ) / name if to is None else to).absolute()
     files = [file for choice in choices for file in choice.files]
     count = f"{len(files)} files" if len(files) > 1 else "1 file"
-    stderr.write(f"{name} {choices[0].label}: {count}, {size_of(sum(file.size for file in files))}, into {folder}\n")
+    stderr.write(plain(f"{name} {choices[0].label}: {count}, {size_of(sum(file.size for file in files))}, into {folder}", 2000) + "\n")
     line = Line(stderr)
     try:
         places = Downloader(folder, lambda file, start, end: hub.body(repository, file, start, end), line, wait).pull(files)

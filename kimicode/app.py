@@ -17,7 +17,7 @@ from kimicode.agent.loop import Agent
 from kimicode.agent.opening import LEAN, look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import UsageError
-from kimicode.events import Event, Notice, SessionStarted
+from kimicode.events import Event, MessageAdded, Notice, SessionStarted
 from kimicode.home import kimicode_home
 from kimicode.keeping import Keeping
 from kimicode.messages import JsonObject
@@ -95,6 +95,8 @@ def open_session(
     session_id, log, past = _log(store, wish, workspace)
 
     def emit(event: Event) -> None:
+        if isinstance(event, MessageAdded) and not event.at:
+            event = msgspec.structs.replace(event, at=_now())
         log.append(event)
         face(event)
 
@@ -168,5 +170,9 @@ def _started(
         sandbox=safety.described,
         tools=tuple(tool.spec.name for tool in tools),
         resumed=resumed,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_at=_now(),
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -6,12 +6,12 @@ repository adds rules only when its user has trusted exactly what they are (`san
 What this module does not do: judge a call (`tools.gate`), or keep what one changes (`kimicode.keeping`).
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, assert_never
 
 import msgspec
-import psutil
 
 from kimicode.errors import RefusedError, UsageError
 from kimicode.events import Notice
@@ -113,7 +113,7 @@ def secure(settings: Settings, workspace: Path, environ: Mapping[str, str], *, s
 
 def limits(settings: SandboxSettings) -> Limits:
     """The limits of a command: what suits the machine, where the settings say nothing."""
-    found = limits_for(psutil.virtual_memory().total)
+    found = limits_for(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return msgspec.structs.replace(
         found,
         memory_bytes=found.memory_bytes if settings.memory_gib is None else int(settings.memory_gib * _GIB),

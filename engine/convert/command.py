@@ -18,6 +18,7 @@ from engine.convert import conversion
 from engine.convert.conversion import Options, Progress, Report, Result
 from engine.convert.encode import Kind
 from engine.errors import EngineError
+from engine.plain import plain
 
 LINE_SECONDS: Final = 5.0
 """How often progress is said where stderr is not a terminal."""
@@ -76,7 +77,7 @@ def _kept(*targets: Path | None) -> Path | None:
     finished = [target for target in wanted if conversion.is_finished(target)]
     if len(finished) != 1 or len(wanted) == 1:
         return None
-    typer.echo(f"{finished[0]} is finished already and kept", err=True)
+    typer.echo(plain(f"{finished[0]} is finished already and kept", 2000), err=True)
     return finished[0]
 
 
@@ -85,12 +86,12 @@ def _make(target: Path, verify: bool, report: Report, work: Callable[[Path], Res
     if not (verify and conversion.is_finished(target)):
         result = work(target)
         for note in result.notes:
-            typer.echo(note, err=True)
+            typer.echo(plain(note, 2000), err=True)
         for file in result.files:
             typer.echo(str(file))
     if verify:
         for file in conversion.verify(target, report):
-            typer.echo(f"{file}: checksum is right", err=True)
+            typer.echo(plain(f"{file}: checksum is right", 2000), err=True)
 
 
 class Line:
@@ -153,8 +154,8 @@ def _reported() -> Iterator[None]:
         typer.echo("interrupted; what is done is kept: run the same command again to continue", err=True)
         raise typer.Exit(_INTERRUPTED) from None
     except EngineError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error), 2000), err=True)
         raise typer.Exit(error.exit_code) from None
     except OSError as error:
-        typer.echo(f"{error.filename or 'the conversion'}: {error.strerror or error}", err=True)
+        typer.echo(plain(f"{error.filename or 'the conversion'}: {error.strerror or error}", 2000), err=True)
         raise typer.Exit(_BAD_INPUT) from None

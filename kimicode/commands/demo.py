@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kimicode.errors import KimicodeError, UsageError
 from kimicode.model.target import boxed_model
+from kimicode.streams import write_payload
 
 PROMPT = "Fix the failing test."
 
@@ -92,5 +93,4 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    write_payload(sys.stdout, f"{text}\n")

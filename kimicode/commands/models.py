@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from kimicode.model.catalogue import Catalogue, EndpointRow, Serving, load_catalogue
+from kimicode.streams import write_payload
 
 
 def models_list(as_json: bool) -> int:
     """Write the catalogue, for people or as JSON; the exit code."""
     catalogue = load_catalogue()
     text = msgspec.json.encode(catalogue).decode() if as_json else "\n".join(_lines(catalogue, os.environ))
-    sys.stdout.write(f"{text}\n")
+    write_payload(sys.stdout, f"{text}\n")
     return 0
 
 

@@ -19,6 +19,7 @@ from kimicode.messages import ToolCall
 from kimicode.safety import secure
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings, load_settings
+from kimicode.streams import complain, write_payload
 from kimicode.tools.arguments import ArgumentsError
 from kimicode.tools.base import Tool, ToolContext
 from kimicode.tools.gate import Gate
@@ -43,8 +44,7 @@ def run_tool(name: str, arguments: str, permission: str | None, workspace: Path,
         return _complain(f"Error: {error}", error.exit_code)
     except OSError as error:
         return _complain(f"Error: {name}: {error}", ToolError.exit_code)
-    sys.stdout.write(_printable(answer) if answer.endswith("\n") else f"{_printable(answer)}\n")
-    sys.stdout.flush()
+    write_payload(sys.stdout, answer if answer.endswith("\n") else f"{answer}\n")
     return 0
 
 
@@ -68,11 +68,6 @@ async def _run(tools: tuple[Tool, ...], call: ToolCall, settings: Settings, work
         await keeping.aclose()
 
 
-def _printable(text: str) -> str:
-    # File names that are no UTF-8 arrive as lone surrogates, which no stream takes.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _complain(message: str, exit_code: int) -> int:
-    sys.stderr.write(f"{_printable(message)}\n")
+    complain(message)
     return exit_code

@@ -58,7 +58,9 @@ def plan(
         raise RefusedError(f"sandbox: {tier.value} can't be used here. {reason}", hint="`kimicode doctor` shows what can.")
     _refuse_links(boundary, survey)
     if tier is Tier.BUBBLEWRAP:
-        options = bubblewrap.options(boundary, survey, capabilities.helper.needs, placeholders=placeholders, modern=capabilities.modern)
+        # Where nothing is writable, a workspace below /tmp would be covered.
+        keep = (*capabilities.helper.needs, boundary.cwd)
+        options = bubblewrap.options(boundary, survey, keep, placeholders=placeholders, modern=capabilities.modern)
         return Plan((str(capabilities.bubblewrap), *options), _in_namespaces(boundary, capabilities, survey, argv))
     return _alone(boundary, capabilities, survey, argv)
 

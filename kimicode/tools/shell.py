@@ -12,9 +12,11 @@ from typing import Final, cast
 
 import msgspec
 
+from kimicode.errors import RefusedError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.sandbox.boundary import Tier
 from kimicode.sandbox.capture import Capture
+from kimicode.sandbox.policy import Permission
 from kimicode.sandbox.run import Finished, Sandbox, run_command
 from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.overflow import MAX_RESULT_CHARS, PREVIEW_CHARS, preview
@@ -51,6 +53,8 @@ class Shell(msgspec.Struct, frozen=True):
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Run, and return output and exit code."""
         command = cast(str, args["command"])
+        if context.sandbox is None and context.policy.permission is Permission.READ_ONLY:
+            raise RefusedError("shell: permission is read-only, and nothing holds the command to that")
         timeout_s = cast(float, args.get("timeout_s", DEFAULT_TIMEOUT_S))
         limit = MAX_RESULT_CHARS - _LAST_LINES_CHARS
         capture = Capture(context.scratch, NAME, limit=limit, head=PREVIEW_CHARS, tail=PREVIEW_CHARS)

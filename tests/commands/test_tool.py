@@ -67,4 +67,4 @@ def test_large_output_goes_to_the_users_data(workspace: Path, capfd: pytest.Capt
 def test_a_file_name_that_is_no_unicode(workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (workspace / "caf\udce9").touch()
     assert run_tool("read", '{"path": "cafe"}', "workspace", workspace) == 1
-    assert "Nearest names in that folder: caf?." in capfd.readouterr().err
+    assert "Nearest names in that folder: caf\ufffd." in capfd.readouterr().err

@@ -211,14 +211,17 @@ def test_accesses_are_real_paths_and_never_fail(tmp_path: Path) -> None:
     assert touched("grep", pattern="x") == touched("glob", pattern="x") == Accesses(reads=(root,))
     assert touched("shell", command="ls").everything
     assert touched("todo", items=[]) == Accesses()
-    assert touched("read", path="/etc/passwd") == touched("read", path="a\0b") == touched("read") == touched("bash") == Accesses()
+    # What the policy refuses may still be allowed by a rule or a person, so it counts.
+    assert touched("read", path="/etc/passwd") == Accesses(reads=(Path("/etc/passwd"),))
+    assert touched("patch", patch="*** Begin Patch\n*** Delete File: link/f\n*** End Patch") == Accesses(writes=(root / "target" / "f",))
+    assert touched("read", path="a\0b") == touched("patch", patch="?") == touched("read") == touched("bash") == Accesses()
     assert touched("write", path="link/f", content="").conflicts(touched("grep", pattern="x"))
     assert not touched("read", path="f").conflicts(touched("grep", pattern="x"))
 
 
 def test_the_default_tools_and_their_size() -> None:
     specs = [tool.spec for tool in default_tools()]
-    assert [spec.name for spec in specs] == ["read", "write", "edit", "grep", "glob", "shell", "todo"]
+    assert [spec.name for spec in specs] == ["read", "write", "edit", "patch", "grep", "glob", "shell", "todo"]
     assert all(spec.description for spec in specs)
     # Counted with K2.6's tokenizer they were 517 tokens at 3,100 characters; every request pays for them.
     assert sum(len(json.dumps([spec.name, spec.description, spec.parameters])) for spec in specs) < 3_600

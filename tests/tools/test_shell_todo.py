@@ -83,6 +83,13 @@ def test_secrets_are_not_shown(use, monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["MOONSHOT_API_KEY"] == "sk-secret"
 
 
+def test_refused_where_nothing_holds_it_to_looking(read_only, workspace: Path) -> None:
+    result = read_only("shell", command="touch made")
+    assert not result.ok
+    assert result.content.startswith("Refused: shell: permission is read-only")
+    assert not (workspace / "made").exists()
+
+
 def reader_exists(fifo: Path) -> bool:
     try:
         os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))

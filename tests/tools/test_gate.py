@@ -1,0 +1,177 @@
+"""The gate: what runs unasked, what is asked, and that a yes covers exactly what was shown."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kimicode.errors import RefusedError
+from kimicode.sandbox.approval import Answer, Choice, Question
+from kimicode.sandbox.policy import Permission, Policy
+from kimicode.sandbox.rules import Rules, Where, parse_rules
+from kimicode.sandbox.verdict import Situation
+from kimicode.tools.base import Touches
+from kimicode.tools.gate import Gate
+
+
+class Person:
+    """Answers in turn, and remembers the questions."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.questions: list[Question] = []
+
+    async def ask(self, question: Question) -> Answer:
+        self.questions.append(question)
+        return self.answers.pop(0)
+
+
+ONCE, SESSION, NO = Answer(Choice.ONCE), Answer(Choice.SESSION), Answer(Choice.NO, "use make instead")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path.resolve() / "ws"
+    folder.mkdir()
+    (folder.parent / "docs").mkdir()
+    (folder.parent / "docs" / "a.md").touch()
+    return folder
+
+
+def gate_of(
+    workspace: Path,
+    person: Person | None = None,
+    *,
+    permission: Permission = Permission.WORKSPACE,
+    contained: bool = True,
+    **rules: list[str],
+) -> tuple[Gate, Policy]:
+    policy = Policy(permission, workspace, hidden=(workspace.parent / "secret",))
+    where = Where(str(workspace), str(workspace.parent))
+    situation = Situation(permission, contained, workspace=where.workspace, home=where.home)
+    return Gate(policy, parse_rules(rules, "settings.toml") if rules else Rules(), situation, where, approver=person), policy
+
+
+def admit(gate: tuple[Gate, Policy], tool: str, **touches: object) -> Policy:
+    return asyncio.run(gate[0].admit(tool, Touches(**touches), gate[1]))  # type: ignore[arg-type]
+
+
+def refused(gate: tuple[Gate, Policy], tool: str, **touches: object) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        admit(gate, tool, **touches)
+    return caught.value
+
+
+def test_the_workspace_needs_no_question(workspace: Path) -> None:
+    person = Person()
+    gate = gate_of(workspace, person)
+    admit(gate, "read", reads=("a",))
+    admit(gate, "edit", writes=("a",))
+    admit(gate, "shell", command="pytest -q && make")
+    assert person.questions == []
+
+
+def test_what_can_not_be_told_is_asked_and_no_without_a_person(workspace: Path) -> None:
+    person = Person(ONCE, NO)
+    gate = gate_of(workspace, person)
+    admit(gate, "shell", command="$TOOL build")
+    error = refused(gate, "shell", command="$TOOL build")
+    assert "said no" in error.message
+    assert error.hint == "use make instead"
+    assert [question.shown for question in person.questions] == ["$TOOL build"] * 2
+    assert "Nobody is there to be asked" in refused(gate_of(workspace), "shell", command="$TOOL build").message
+
+
+def test_for_this_session_covers_what_was_shown_and_nothing_else(workspace: Path) -> None:
+    person = Person(SESSION, NO, NO)
+    gate = gate_of(workspace, person, contained=False)
+    admit(gate, "shell", command="make test")
+    admit(gate, "shell", command="make test")
+    refused(gate, "shell", command="make test install")
+    refused(gate, "shell", command="make install")
+    assert [question.shown for question in person.questions] == ["make test", "make test install", "make install"]
+
+
+def test_a_path_outside_is_opened_for_one_call(workspace: Path) -> None:
+    person = Person(ONCE)
+    gate = gate_of(workspace, person)
+    policy = admit(gate, "read", reads=("../docs/a.md",))
+    assert policy.readable("../docs/a.md").path == workspace.parent / "docs" / "a.md"
+    with pytest.raises(RefusedError):
+        gate[1].readable("../docs/a.md")
+    with pytest.raises(RefusedError):
+        policy.writable("../docs/a.md")
+
+
+def test_a_rule_opens_a_path_and_says_which_would(workspace: Path) -> None:
+    assert admit(gate_of(workspace, allow=["read(~/docs/**)"]), "read", reads=("../docs/a.md",)).readable("../docs/a.md")
+    error = refused(gate_of(workspace), "read", reads=("../docs/a.md",))
+    assert "outside the workspace" in error.message
+    assert f'allow = ["read({workspace.parent}/docs/a.md)"]' in error.hint
+
+
+@pytest.mark.parametrize("name", ["../secret", ".git/config", ".kimicode/settings.toml"])
+def test_no_rule_and_no_person_opens_what_is_hidden_or_protected(workspace: Path, name: str) -> None:
+    person = Person()
+    gate = gate_of(workspace, person, allow=["write(**)", "write(/**)", "read(/**)"])
+    refused(gate, "write", writes=(name,))
+    assert person.questions == []
+
+
+def test_deny_holds_with_full_permission(workspace: Path) -> None:
+    gate = gate_of(workspace, Person(), permission=Permission.FULL, deny=["shell(rm *)", "write(*.lock)", "tool(glob)"])
+    admit(gate, "shell", command="make")
+    for tool, touches in (
+        ("shell", {"command": "cd x; rm -rf ."}),
+        ("write", {"writes": ("poetry.lock",)}),
+        ("glob", {"reads": (".",)}),
+    ):
+        assert "a rule of the user denies it" in refused(gate, tool, **touches).message
+
+
+def test_only_looking_lets_known_readers_run_where_they_are_contained(workspace: Path) -> None:
+    gate = gate_of(workspace, Person(), permission=Permission.READ_ONLY)
+    admit(gate, "shell", command="ls -la | head")
+    refused(gate, "shell", command="touch x")
+    refused(gate, "write", writes=("x",))
+    refused(gate_of(workspace, permission=Permission.READ_ONLY, contained=False), "shell", command="ls")
+
+
+def test_a_file_that_others_run_is_marked(workspace: Path) -> None:
+    person = Person(ONCE, ONCE)
+    gate = gate_of(workspace, person, ask=["write(*)"])
+    admit(gate, "write", writes=("conftest.py",))
+    admit(gate, "write", writes=("a.txt",))
+    assert [question.executable_config for question in person.questions] == [("conftest.py",), ()]
+
+
+def test_hosts_are_judged_by_the_same_rules(workspace: Path) -> None:
+    async def asked(gate: Gate, *targets: tuple[str, int]) -> list[bool]:
+        return [await gate.host(*target) for target in targets]
+
+    gate, _ = gate_of(workspace, allow=["host(pypi.org)"], deny=["host(evil.org)"])
+    assert asyncio.run(asked(gate, ("pypi.org", 443), ("pypi.org", 22), ("evil.org", 443), ("x.org", 443))) == [True, False, False, False]
+    person = Person(SESSION, NO)
+    gate, _ = gate_of(workspace, person)
+    assert asyncio.run(asked(gate, ("a.org", 443), ("a.org", 443), ("b.org", 443))) == [True, True, False]
+
+
+def test_questions_come_one_after_another(workspace: Path) -> None:
+    class Slow(Person):
+        open = 0
+
+        async def ask(self, question: Question) -> Answer:
+            self.open += 1
+            assert self.open == 1
+            await asyncio.sleep(0)
+            self.open -= 1
+            return await super().ask(question)
+
+    person = Slow(ONCE, ONCE)
+    gate, policy = gate_of(workspace, person, ask=["tool(read)"])
+
+    async def both() -> None:
+        await asyncio.gather(*(gate.admit("read", Touches(reads=(name,)), policy) for name in "ab"))
+
+    asyncio.run(both())
+    assert len(person.questions) == 2
