@@ -447,7 +447,7 @@ def blank_added(rng: random.Random, copy: Copy) -> Case | None:
     if not numbers:
         return None
     n = rng.choice(numbers)
-    return copy.refused([*copy.old[:n], "", *copy.old[n:]])
+    return elsewhere_not(copy.refused([*copy.old[:n], "", *copy.old[n:]]))
 
 
 def blank_dropped(rng: random.Random, copy: Copy) -> Case | None:

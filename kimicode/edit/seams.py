@@ -57,14 +57,13 @@ def _half_deleted(text: str, place: Place, head: str, tail: str, sent: list[str]
 
 
 def _joined(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
-    if "\n".join(sent).strip("\n") == "\n".join(wanted).strip("\n"):
-        return None
-    if sent[-1] == "" and wanted[-1] != "" and len(sent) > 1 and place.end < len(text):
+    old, new = "\n".join(sent), "\n".join(wanted)
+    if len(sent) > 1 and sent[-1] == "" != wanted[-1] and place.end < len(text) and old.rstrip("\n") != new.rstrip("\n"):
         return (
             f"old_string ends with a newline and new_string does not, so line {line_at(text, place.end)} would be joined to its last line. "
             "End both with a newline, or neither."
         )
-    if sent[0] == "" and wanted[0] != "" and len(sent) > 1 and head:
+    if len(sent) > 1 and sent[0] == "" != wanted[0] and head and old.lstrip("\n") != new.lstrip("\n"):
         return (
             "old_string starts with a newline and new_string does not, so its first line would be joined to "
             f"line {line_at(text, place.start)}. Start both with a newline, or neither."
@@ -102,9 +101,11 @@ def _twice_at_start(text: str, place: Place, head: str, sent: list[str], wanted:
             return _again(f"line {number - 1}, `{line.strip()}`,", "first", "before")
         return None
     if not head.strip():
-        doubled = sent[0][:1] not in " \t" and wanted[0].startswith(head) and bool(wanted[0].strip())
-        doubled = doubled or (sent[0].strip() != "" and indentation(wanted[0]) == head + indentation(sent[0]))
-        return _again(f"the indentation of line {number}", "first", "before") if doubled else None
+        if wanted[0].strip() and sent[0].strip() and indentation(wanted[0]) != indentation(sent[0]):
+            return (
+                f"old_string leaves out indentation of line {number}, and new_string starts with another. Send whole lines, with all of it."
+            )
+        return None
     body = head.lstrip()
     if wanted[0] in (head + sent[0], body + sent[0]) or (_telling(body) and wanted[0].lstrip().startswith(body)):
         return _again(f"the start of line {number}, `{body}`,", "first", "before")

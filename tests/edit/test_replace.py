@@ -168,11 +168,12 @@ def test_what_an_earlier_edit_wrote_is_edited_again_only_if_it_is_there_exactly(
     [
         ("a\nb\nc\n", "b\n", "x", "line 3 would be joined"),
         ("a\nb\nc\n", "\nb", "x", "joined to line 1"),
+        ("a\n\nb\nc\n", "\n\nb\n", "\nb", "line 4 would be joined"),
         ("f(a) # why\nb\n", "# why\n", "", "a part of line 1 would stay"),
         ("a(\n  b)\n", "a(\n  b", "", "a part of line 2 would stay"),
         ("    foo()\n", "foo()", "foo()\nbar()", "leaves out the indentation of line 1"),
         ("    def f():\n        x\n", "def f():\n", "def f():\n    y\n", "leaves out the indentation of line 1"),
-        ("    foo()\n", "foo()", "    bar()", "the indentation of line 1 would be there twice"),
+        ("    foo()\n", "foo()", "    bar()", "leaves out indentation of line 1, and new_string starts with another"),
         ("    foo()\n", " foo()", "    foo()\n    bar()", "whether to shift it is not certain"),
         ("first = 1\nsecond = 2\n", "second = 2", "first = 1\nsecond = 3", "line 1, `first = 1`, would be there twice"),
         ("first = 1\nsecond = 2\n", "first = 1", "first = 3\nsecond = 2", "line 2, `second = 2`, would be there twice"),
