@@ -168,6 +168,9 @@ class SimpleReader:
         else:
             word = self._word()
         source = self.text[start : self.at]
+        # For bash `>&-` is a whole sign, and what follows it another word.
+        if sign in (">&", "<&") and (word.text or word.head).startswith("-") and word.text != "-":
+            raise Unclear("an unusual redirect", start)
         if sign == "<<<":
             self.items.append(Part("here-string", source))
         elif piped or (sign in (">&", "<&") and word.text is not None and _DESCRIPTOR.fullmatch(word.text)):
