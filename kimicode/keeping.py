@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from kimicode.events import Event
+from kimicode.events import Event, Notice
 from kimicode.safety import Safety
 from kimicode.sandbox.policy import Permission
-from kimicode.sandbox.proxy import Proxy
+from kimicode.sandbox.proxy import Decision, Proxy
 from kimicode.session.changes import Changes
 from kimicode.session.store import SessionStore
 from kimicode.tools.base import ToolContext, Touches
@@ -46,7 +46,7 @@ class Keeping:
         self._scratch = scratch
         self._temporary: Path | None = None
         self._environ = environ
-        self._exit = _Exit(gate) if safety.asks_hosts else None
+        self._exit = _Exit(gate, emit) if safety.asks_hosts else None
         self._changes = Changes(store.root, safety.policy.workspace)
         self._hands = Hands(safety.policy, locks=store.locks, journal=store.journal, keep=self._changes.keep, strict=strict)
 
@@ -92,8 +92,9 @@ class Keeping:
 class _Exit:
     """The filtering proxy, started when it is first needed, on a socket in a folder of its own: a long path would not do for a socket."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, emit: Callable[[Event], None]) -> None:
         self._gate = gate
+        self._emit = emit
         self._folder: Path | None = None
         self._proxy: Proxy | None = None
 
@@ -101,9 +102,14 @@ class _Exit:
         """Where it listens."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="kimicode-"))
-            self._proxy = Proxy(self._gate.host)
+            self._proxy = Proxy(self._gate.host, log=self._tell)
             await self._proxy.listen_at(self._folder / "proxy")
         return self._folder / "proxy"
+
+    def _tell(self, decision: Decision) -> None:
+        """Programs show only the number of a refusal, if anything."""
+        if not decision.allowed:
+            self._emit(Notice(f"A command could not reach {decision.host}:{decision.port}: {decision.reason}", "warning"))
 
     async def aclose(self) -> None:
         if self._proxy is not None:
