@@ -80,6 +80,9 @@ class _Script(TestReader):
         self._list(frozenset(), closing)
         if self.pending:
             raise Unclear("a here-document that does not end in its substitution", at)
+        # Bash prints a substitution and reads that again; 5.2 loses separators that follow a here-document then (measured).
+        if self.here_ended >= at and self.text[self.here_ended : self.at].strip():
+            raise Unclear("a substitution that goes on behind its here-document", at)
         end = self.at + 1
         self.text, self.at, self.pending = whole, outer_at, outer_pending
         self.depth -= 1

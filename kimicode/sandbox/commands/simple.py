@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 20
 
 RESERVED: Final = frozenset("! { } [[ ]] case coproc do done elif else esac fi for function if in select then time until while".split())
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)(?:\[[0-9]+\])?\+?=", re.ASCII)
-REDIRECT: Final = re.compile(r"([0-9]*)(&>>|&>|<<<|<<-|<<|<&|<>|<|>>|>\||>&|>)")
+REDIRECT: Final = re.compile(r"((?:[0-9]+(?!&>))?)(&>>|&>|<<<|<<-|<<|<&|<>|<|>>|>\||>&|>)")
 _DESCRIPTOR: Final = re.compile(r"[0-9]+-?|-")
 _DELIMITER: Final = re.compile(r"(['\"]?)([A-Za-z_0-9.!@%+:-]+)\1(?=[ \t\n;&|<>)]|$)")
 INTEGER: Final = re.compile(r"-?[0-9]+")
@@ -46,6 +46,7 @@ class SimpleReader:
         self.at = 0
         self.depth = 0
         self.within = 0
+        self.here_ended = -1
         self.plain = True
         self.pending: list[_Here] = []
         self.items: list[Part | Simple] = []
@@ -185,7 +186,6 @@ class SimpleReader:
             raise Unclear("an unusual end mark of a here-document", start)
         if self.pending:
             raise Unclear("two here-documents in one line", start)
-        # Bash prints substitutions and reads them again, and 5.2 loses a separator when here-documents stand two levels deep.
         if self.within > 1:
             raise Unclear("a here-document in a substitution in a substitution", start)
         self.at = found.end()
@@ -210,7 +210,7 @@ class SimpleReader:
         if not here.quoted:
             read_quoted_body(self.text, begin, at, self)
         self.items.insert(place, Part("here-document", self.text[here.start : stop]))
-        self.at = stop
+        self.at = self.here_ended = stop
 
     # Words and blanks.
 
