@@ -62,7 +62,7 @@ def test_the_endpoint_refuses(kimi: Kimi, serve: Serve, behaviour: Behaviour, co
 def test_deadlines(kimi: Kimi, serve: Serve) -> None:
     """In a stalled stream what came stays; in a command its processes are gone. Both at once, because each takes its seconds."""
     streaming = serve(stall(chunk({"content": "As far as it came"})))
-    working = serve(do(("shell", {"command": "echo $$ > pid; echo begun; sleep 600 & wait"})))
+    working = serve(do(("shell", {"command": f"echo begun; sleep {kimi.mark} & wait"})))
     limit = ("--max-seconds", "6")
     with kimi.start(*PROMPT, streaming.url, *limit) as first, kimi.start(*PROMPT, working.url, *limit, "--output", "stream-json") as second:
         read, worked = end(first), end(second)
@@ -71,7 +71,7 @@ def test_deadlines(kimi: Kimi, serve: Serve) -> None:
     assert (worked.code, worked.finished.status) == (124, "budget")
     results = [event.result.content for event in worked.events if isinstance(event, ToolFinished)]
     assert results == ["Stopped before it finished: the limit of 6 seconds is reached."]
-    until(lambda: not runs(int((kimi.workspace / "pid").read_text())))
+    until(lambda: not runs(kimi.mark))
 
 
 def small_disk(size: int) -> tuple[str, ...]:

@@ -74,17 +74,18 @@ def test_during_the_stream(kimi: Kimi, serve: Serve, number: signal.Signals) -> 
 def test_during_a_command(kimi: Kimi, serve: Serve, number: signal.Signals) -> None:
     calls = do(
         ("read", {"path": "a"}),
-        ("shell", {"command": "sleep 600 & echo $$ > pid; mv pid group; wait"}),
+        ("shell", {"command": f"sleep {kimi.mark} & touch group; wait"}),
         ("shell", {"command": "touch second"}),
     )
     (kimi.workspace / "a").write_text("x\n")
     with kimi.running(*PROMPT, serve(calls).url, "--output", "json") as process:
         until((kimi.workspace / "group").exists)
+        assert runs(kimi.mark)
         process.send_signal(number)
         ended = end(process)
     assert ended.code == 130
     assert json.loads(ended.out)["status"] == "interrupted"
-    until(lambda: not runs(int((kimi.workspace / "group").read_text())))
+    until(lambda: not runs(kimi.mark))
     assert not (kimi.workspace / "second").exists()
     results = [message for message in resumed(kimi, serve).conversation if isinstance(message, ToolResult)]
     assert [result.call_id for result in results] == ["functions.read:0", "functions.shell:1", "functions.shell:2"]
@@ -94,14 +95,16 @@ def test_during_a_command(kimi: Kimi, serve: Serve, number: signal.Signals) -> N
 
 def test_twice_ends_a_command_that_ignores_it(kimi: Kimi, serve: Serve) -> None:
     """The second signal once left such a command behind; the patience of the first one ends with it."""
-    stubborn = "trap '' TERM INT HUP; echo $$ > pid; mv pid group; while :; do sleep 0.1; done"
+    ignoring = f"import signal, time; [signal.signal(n, 1) for n in (1, 2, 15)]; open('group', 'w'); time.sleep({kimi.mark})"
+    stubborn = f'python3 -c "{ignoring}"'
     with kimi.running(*PROMPT, serve(do(("shell", {"command": stubborn}))).url) as process:
         until((kimi.workspace / "group").exists)
+        assert runs(kimi.mark)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         ended = end(process)
     assert ended.code == 130
-    until(lambda: not runs(int((kimi.workspace / "group").read_text())))
+    until(lambda: not runs(kimi.mark))
     resumed(kimi, serve)
 
 
@@ -146,13 +149,12 @@ def read(terminal: int) -> bytes:
 
 def test_ctrl_c_on_a_terminal(kimi: Kimi, serve: Serve) -> None:
     """The key reaches the whole foreground group; the command is in one of its own and is ended by us."""
-    calls = do(("shell", {"command": "echo $$ > pid; mv pid group; sleep 600"}))
+    calls = do(("shell", {"command": f"sleep {kimi.mark}"}))
     code, shown = on_a_terminal(kimi, [*PROMPT, serve(calls).url], b"\x03", "→ shell".encode())
     assert code == 130
     assert b"interrupted (1 step, 16 tokens" in shown
     assert b"Traceback" not in shown
-    group = kimi.workspace / "group"
-    until(lambda: not group.exists() or not runs(int(group.read_text())))
+    until(lambda: not runs(kimi.mark))
     assert isinstance(kimi.logged()[-1], RunFinished)
     resumed(kimi, serve)
 
@@ -171,10 +173,11 @@ def test_a_terminal_gets_no_commands_from_the_model(kimi: Kimi, serve: Serve, ou
 
 @BOTH
 def test_a_tool_by_hand(kimi: Kimi, number: signal.Signals) -> None:
-    command = json.dumps({"command": "sleep 600 & echo $$ > pid; mv pid group; wait"})
+    command = json.dumps({"command": f"sleep {kimi.mark} & touch group; wait"})
     with kimi.running("tool", "shell", command) as process:
         until((kimi.workspace / "group").exists)
+        assert runs(kimi.mark)
         process.send_signal(number)
         ended = end(process)
     assert (ended.code, ended.out, ended.err) == (130, "", "kimicode: interrupted\n")
-    until(lambda: not runs(int((kimi.workspace / "group").read_text())))
+    until(lambda: not runs(kimi.mark))

@@ -6,13 +6,12 @@ import pty
 import re
 import select
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from kimicode.events import FilesChanged, Notice, SessionStarted, ToolFinished
 from tests.e2e.conftest import Serve
-from tests.e2e.kimi import DEADLINE, Kimi, do, say, until
+from tests.e2e.kimi import DEADLINE, Kimi, do, runs, say, until
 
 HERE = ("bubblewrap", "landlock")
 
@@ -184,18 +183,11 @@ def test_only_looking(kimi: Kimi, serve: Serve) -> None:
 
 
 def test_detached_children_end_with_their_command(kimi: Kimi, serve: Serve) -> None:
-    command = "setsid sh -c 'sleep 1000; echo late > late' >/dev/null 2>&1 & echo started"
+    command = f"setsid sh -c 'sleep {kimi.mark}; echo late > late' >/dev/null 2>&1 & echo started"
     server = serve(do(("shell", {"command": command})), say("ok"))
     assert kimi.headless(server, "go").code == 0
     assert results(kimi) == ["started\n[exit 0]"]
-    until(lambda: not any(_runs(entry, b"sleep\x001000") for entry in Path("/proc").glob("[0-9]*/cmdline")))
-
-
-def _runs(cmdline: Path, words: bytes) -> bool:
-    try:
-        return words in cmdline.read_bytes()
-    except OSError:
-        return False
+    until(lambda: not runs(kimi.mark))
 
 
 def test_a_person_at_the_terminal_is_asked(kimi: Kimi) -> None:
