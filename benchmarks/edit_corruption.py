@@ -163,7 +163,9 @@ def same_shape(copy: Copy, view: Callable[[str], str]) -> bool:
 
 def both(copy: Copy, change: Callable[[str], str]) -> Case | None:
     old = [change(line) for line in copy.old]
-    return copy.case(old, [change(line) for line in copy.new]) if old != copy.old and same_shape(copy, change) else None
+    case = copy.case(old, [change(line) for line in copy.new])
+    by_chance = "\n".join(["", *old, ""]) in f"\n{case.text}"  # the corrupted lines are others of the file, and name those
+    return case if old != copy.old and not by_chance and same_shape(copy, change) else None
 
 
 def in_file(copy: Copy, change: Callable[[str], str]) -> Case | None:

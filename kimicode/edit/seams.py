@@ -77,7 +77,7 @@ def inside_indentation(text: str, place: Place, old: str, new: str) -> bool:
     if not head or head.strip():
         return False
     alone, several = "\n" not in old.rstrip("\r\n"), "\n" in new.rstrip("\r\n")
-    return (old[:1] in " \t" and alone and several) or (not new and old.endswith("\n"))
+    return (old[:1] in " \t" and alone and several) or (not new.strip() and (old.endswith("\n") or not _after(text, place.end)))
 
 
 def _open_indentation(text: str, place: Place, head: str, sent: list[str], wanted: list[str]) -> str | None:
@@ -97,7 +97,7 @@ def _twice_at_start(text: str, place: Place, head: str, sent: list[str], wanted:
     number = line_at(text, place.start)
     if not head:
         line = _before(text, max(place.start - 1 - (text[place.start - 2 : place.start] == "\r\n"), 0)) if place.start else ""
-        if line.strip() and wanted[0] == line and sent[0] != line and len(wanted) > 1:
+        if line.strip() and _run(wanted, line) > _run(sent, line) and len(wanted) > 1:
             return _again(f"line {number - 1}, `{line.strip()}`,", "first", "before")
         return None
     if not head.strip():
@@ -116,19 +116,24 @@ def _twice_at_end(text: str, place: Place, tail: str, sent: list[str], wanted: l
     number = line_at(text, place.end)
     if sent[-1] == "" and len(sent) > 1:
         # The place ends where a line starts.
-        if tail.strip() and len(wanted) > 2 and wanted[-1] == "" and wanted[-2] == tail and sent[-2] != tail:
+        if tail.strip() and len(wanted) > 2 and wanted[-1] == "" and _run(wanted[-2::-1], tail) > _run(sent[-2::-1], tail):
             return _again(f"line {number}, `{tail.strip()}`,", "last", "after")
         return None
     if not tail:
         start = place.end + (2 if text[place.end : place.end + 2] == "\r\n" else 1)
         line = _after(text, start)
-        if line.strip() and len(wanted) > 1 and wanted[-1] == line and sent[-1] != line:
+        if line.strip() and len(wanted) > 1 and _run(wanted[::-1], line) > _run(sent[::-1], line):
             return _again(f"line {number + 1}, `{line.strip()}`,", "last", "after")
         return None
     whole = sent[-1] + tail
     if tail.strip() and (wanted[-1] == whole or (_telling(tail) and wanted[-1].endswith(tail))):
         return _again(f"the rest of line {number}, `{tail.strip()}`,", "last", "after")
     return None
+
+
+def _run(lines: list[str], line: str) -> int:
+    """How many of the first lines are `line`: a place may lie between equal lines, and then one more of them is one too many."""
+    return next((n for n, each in enumerate(lines) if each != line), len(lines))
 
 
 def _telling(stump: str) -> bool:

@@ -178,6 +178,7 @@ def test_what_an_earlier_edit_wrote_is_edited_again_only_if_it_is_there_exactly(
         ("first = 1\nsecond = 2\n", "second = 2", "first = 1\nsecond = 3", "line 1, `first = 1`, would be there twice"),
         ("first = 1\nsecond = 2\n", "first = 1", "first = 3\nsecond = 2", "line 2, `second = 2`, would be there twice"),
         ("first = 1\nsecond = 2\n", "first = 1\n", "first = 3\nsecond = 2\n", "line 2, `second = 2`, would be there twice"),
+        ("a\nstop()\nstop()\n", "a\nstop()\n", "b\nstop()\nstop()\n", "line 3, `stop()`, would be there twice"),
         ("call(one, two)\n", "call(one", "call(zero, two)", "the rest of line 1, `, two)`, would be there twice"),
         ("x = my_name\n", "name", "x = my_name_2", "the start of line 1, `x = my_`, would be there twice"),
         ("import shutil\nimport sysconfig\n", "import shutil\nimport sys", "import signal\nimport sys", "ends in the middle of line 2"),
@@ -202,6 +203,7 @@ def test_what_is_doubtful_is_refused(text: str, old: str, new: str, reason: str)
         ("a\nb\nc\n", "b\n", "b", "a\nbc\n"),
         ("a\nb\n", "b\n", "x", "a\nx\n"),
         ("        foo()\nx\n", "    foo()\n", "", "x\n"),
+        ("    foo()\nx\n", "foo()", "", "\nx\n"),
         ("        foo()\n", "    foo()", "    foo()\n    bar()", "        foo()\n        bar()\n"),
     ],
 )
