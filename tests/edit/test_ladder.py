@@ -168,7 +168,8 @@ def test_a_systematic_difference_changes_nothing_but_the_line_meant(
 @settings(deadline=None)
 @given(head=BLOCK, block=BLOCK, between=BLOCK, view=st.sampled_from(sorted(VIEWS)))
 def test_two_places_are_never_one(head: list[str], block: list[str], between: list[str], view: str) -> None:
-    text = "\n".join([*head, *block, *between, *block]) + "\n"
+    apart = [f"# {line}" for line in between]
+    text = "\n".join([*(f"# {line}" for line in head), *block, *apart, *block]) + "\n"
     assert refusal(text, "\n".join(map(VIEWS[view], block)) + "\n", "something new\n")
 
 
