@@ -14,7 +14,7 @@ import msgspec
 from kimicode.agent.answer import Contract
 from kimicode.agent.context import Context
 from kimicode.agent.loop import Agent
-from kimicode.agent.opening import LEAN, look_around, opening_for
+from kimicode.agent.opening import look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import UsageError
 from kimicode.events import Event, MessageAdded, Notice, SessionStarted
@@ -112,8 +112,7 @@ def open_session(
         log.close()
         raise
     gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver)
-    # Models with the lean profile were taught to edit what they were shown in the prompt.
-    keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=client.info.profile != LEAN)
+    keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=True)
     agent = Agent(
         client,
         Toolbox(tools, ToolContext(workspace, safety.policy, scratch), gate=gate, keeper=keeping),

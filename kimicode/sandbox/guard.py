@@ -11,7 +11,7 @@ what was moved elsewhere together with the folder around it. It never follows a 
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, assert_never
@@ -70,9 +70,10 @@ def snapshot(paths: Iterable[Path]) -> Snapshot:
 def restore(before: Snapshot) -> tuple[Path, ...]:
     """Put back what differs from `before`, and return all paths that differed, whether or not they could be put back."""
     changed: dict[Path, None] = {}
+    known = frozenset(place for place, _ in before.members)
     for place, was in before.members:
         try:
-            for path in _put_back(place, was):
+            for path in _put_back(place, was, known):
                 changed[path] = None
         except OSError:
             changed[place.path] = None
@@ -187,20 +188,20 @@ def _extra(place: Place, was: Member) -> list[str]:
     return [name for name in _names(place) if name not in was.names and _ASIDE not in name] if was.names is not None else []
 
 
-def _put_back(place: Place, was: Member) -> Iterator[Path]:
+def _put_back(place: Place, was: Member, known: Collection[Place]) -> Iterator[Path]:
     """Make `place` what it was; yields the paths that were not."""
     now = _remember_like(place, was)
-    if not _same(was, now) or (was.stamp != now.stamp and _moved(place, was) is not None):
+    if not _same(was, now) or (was.stamp != now.stamp and _moved(place, was, known) is not None):
         yield place.path
         # Where the folder that held it is gone or moved, nothing is made up in its place.
         if _is_folder(place.parent):
-            _make(place, was, now)
+            _make(place, was, now, known)
     for name in _extra(place, was):
         yield place.child(name).path
         _set_aside(place.child(name))
 
 
-def _make(place: Place, was: Member, now: Member) -> None:
+def _make(place: Place, was: Member, now: Member, known: Collection[Place]) -> None:
     match was.kind:
         case "missing":
             _set_aside(place)
@@ -214,15 +215,15 @@ def _make(place: Place, was: Member, now: Member) -> None:
             with open_parent(place, create=True) as folder:
                 os.symlink(was.target, place.name, dir_fd=folder)
         case "folder":
-            _make_folder(place, was, now)
+            _make_folder(place, was, now, known)
         case "watched" | "other":
             pass
         case _:
             assert_never(was.kind)
 
 
-def _make_folder(place: Place, was: Member, now: Member) -> None:
-    if now.stamp != was.stamp and (moved := _moved(place, was)) is not None:
+def _make_folder(place: Place, was: Member, now: Member, known: Collection[Place]) -> None:
+    if now.stamp != was.stamp and (moved := _moved(place, was, known)) is not None:
         if now.kind != "missing":
             _set_aside(place)
         with open_parent(place) as folder:
@@ -239,12 +240,16 @@ def _make_folder(place: Place, was: Member, now: Member) -> None:
         os.close(descriptor)
 
 
-def _moved(place: Place, was: Member) -> str | None:
-    """The name beside `place` of the folder that was there, if it was only renamed."""
+def _moved(place: Place, was: Member, known: Collection[Place]) -> str | None:
+    """The name beside `place` of the folder that was there, if it was only renamed.
+
+    One that has a place of its own is never it: a folder that was just made again may have got the number of one that is gone.
+    """
     if was.kind != "folder":
         return None
     with open_parent(place) as folder, os.scandir(folder) as entries:
-        return next((entry.name for entry in entries if entry.inode() == was.stamp[0] and entry.is_dir(follow_symlinks=False)), None)
+        same = (entry.name for entry in entries if entry.inode() == was.stamp[0] and entry.is_dir(follow_symlinks=False))
+        return next((name for name in same if place.parent.child(name) not in known), None)
 
 
 def _set_aside(place: Place) -> None:
