@@ -132,6 +132,17 @@ def test_git_that_was_deleted_gets_its_configuration_back(workspace: Path) -> No
     assert (workspace / ".git" / "hooks" / "pre-commit").stat().st_mode & 0o777 == 0o755
 
 
+def test_a_folder_of_git_under_the_name_of_another_is_not_moved_back(workspace: Path) -> None:
+    """File systems give the number of a deleted folder to the next one: `info`, made again, was once taken for `hooks`."""
+    (workspace / ".git" / "info").mkdir(exist_ok=True)
+    taken = snapshot([workspace / ".git"])
+    shutil.rmtree(workspace / ".git" / "info")
+    (workspace / ".git" / "hooks").rename(workspace / ".git" / "info")
+    restore(taken)
+    assert (workspace / ".git" / "hooks" / "pre-commit").stat().st_mode & 0o777 == 0o755
+    assert not (workspace / ".git" / "info" / "pre-commit").exists()
+
+
 def test_a_folder_that_was_moved_with_its_repository_is_not_made_up_again(workspace: Path) -> None:
     (workspace / "lib").mkdir()
     (workspace / ".git").rename(workspace / "lib" / ".git")
