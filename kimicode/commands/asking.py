@@ -5,11 +5,15 @@ module does not do: decide when to ask.
 """
 
 import asyncio
+import os
 import termios
 from typing import TextIO
 
 from kimicode.sandbox.approval import Answer, Approver, Choice, Question
 from kimicode.streams import complain
+
+_LONGEST = 4096
+"""A terminal gives no longer line."""
 
 _CHOICES = {"y": Choice.ONCE, "yes": Choice.ONCE, "s": Choice.SESSION, "session": Choice.SESSION}
 
@@ -27,13 +31,26 @@ class _Terminal:
 
     async def ask(self, question: Question) -> Answer:
         """Show the question on stderr and read a line."""
+        termios.tcflush(self._stdin, termios.TCIFLUSH)
         complain(f"{question.tool} wants to run or touch:\n  {question.text()}\nbecause: {question.reason}")
         for part in question.part_texts():
-            complain(f"  - {part}")
+            if part != question.text():
+                complain(f"  - {part}")
         for path in question.executable_config:
             complain(f"Other programs run or obey {path!r} by themselves.")
         complain("Allow it? [y]es, once / for this [s]ession / [N]o, or say what to do instead:")
-        termios.tcflush(self._stdin, termios.TCIFLUSH)
-        said = (await asyncio.to_thread(self._stdin.readline)).strip()
+        said = (await _line(self._stdin.fileno())).strip()
         choice = _CHOICES.get(said.lower(), Choice.NO)
         return Answer(choice, said if choice is Choice.NO and said.lower() not in ("n", "no") else "")
+
+
+async def _line(terminal: int) -> str:
+    """A line from a terminal. Unlike a read in a thread, this wait can be cancelled: Ctrl-C ends it."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(terminal, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(terminal)
+    return os.read(terminal, _LONGEST).decode("utf-8", "replace")

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 
 import pytest
@@ -191,7 +192,7 @@ def test_detached_children_end_with_their_command(kimi: Kimi, serve: Serve) -> N
 
 
 def test_a_person_at_the_terminal_is_asked(kimi: Kimi) -> None:
-    def answered(answer: bytes) -> tuple[int, str]:
+    def answered(answer: bytes | signal.Signals) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         command = ["tool", "shell", json.dumps({"command": "X=echo; $X hi"})]
         process = kimi.start(*command, stdin=theirs, stderr=theirs, session=True)
@@ -201,7 +202,10 @@ def test_a_person_at_the_terminal_is_asked(kimi: Kimi) -> None:
             while b"what to do instead" not in seen:
                 assert select.select([ours], [], [], DEADLINE)[0]
                 seen += os.read(ours, 4096)
-            os.write(ours, answer)
+            if isinstance(answer, signal.Signals):
+                process.send_signal(answer)
+            else:
+                os.write(ours, answer)
             out, _ = process.communicate(timeout=DEADLINE)
         finally:
             process.kill()
@@ -211,6 +215,8 @@ def test_a_person_at_the_terminal_is_asked(kimi: Kimi) -> None:
 
     assert answered(b"y\n") == (0, "hi\n[exit 0]\n")
     assert answered(b"\n") == (77, "")
+    # The wait once held out against Ctrl-C until a line came.
+    assert answered(signal.SIGINT) == (130, "")
 
 
 def test_patches_and_several_edits_by_hand(kimi: Kimi) -> None:
