@@ -220,7 +220,7 @@ def shift_left(_: random.Random, copy: Copy) -> Case | None:
     lines = [line for line in [*copy.old, *copy.new] if line.strip()]
     indents = [re.match(r"[ \t]*", line)[0] for line in lines]  # type: ignore[index]
     unit = min(indents, key=len) if all(indent.startswith(min(indents, key=len)) for indent in indents) else ""
-    return both(copy, lambda line: line.removeprefix(unit)) if unit else None
+    return both(copy, lambda line: line.removeprefix(unit) if line.strip() else line) if unit else None
 
 
 def tabbed(line: str) -> str:
@@ -323,7 +323,13 @@ def shifted_and_trailing(rng: random.Random, copy: Copy) -> Case | None:
 def shifted_and_quotes(_: random.Random, copy: Copy) -> Case | None:
     if has(copy, "‘’“”") or not any("'" in line or '"' in line for line in copy.old):
         return None
-    return both(copy, lambda line: "    " + line.translate(CURLY) if line.strip() else line)
+    if both(copy, deeper) is None:
+        return None
+    return both(copy, lambda line: deeper(line).translate(CURLY))
+
+
+def deeper(line: str) -> str:
+    return "    " + line if line.strip() else line
 
 
 # What changes the meaning: the edit must be refused.

@@ -130,6 +130,8 @@ def _only(page: Page, found: Found, old: str, new: str) -> Found:
             raise ToolError(_several(page.text, whole) if whole else _not_found(page.text, old, new))
         found = whole
         reason = seams.twice_indented(page, found.places[0], old, new) or seams.doubt(page.text, found.places[0], old, new)
+    if reason is None and found.rung is not None and found.rung.shifted:
+        reason = seams.stands_elsewhere(page, found.places[0], old)
     if reason is not None:
         raise ToolError(f"Refused, since it is doubtful: {reason}")
     return found

@@ -163,6 +163,9 @@ def _cut_line(text: str, place: Place, head: str, tail: str, sent: list[str], wa
 
 
 def _within_word(before: str, after: str) -> bool:
+    """True between two characters of a word, and within a rule drawn under a title."""
+    if before[-1:] == after[:1] and after[:1] in "-=~*#_^+":
+        return True
     return _WORD.match(before[-1:]) is not None and _WORD.match(after) is not None
 
 
@@ -178,3 +181,14 @@ def twice_indented(page: Page, place: Place, old: str, new: str) -> str | None:
             "new_string has the indentation of the file and old_string has not, so whether to shift it is not certain. Send both with it."
         )
     return None
+
+
+def stands_elsewhere(page: Page, place: Place, old: str) -> str | None:
+    """For a place that has another indentation than `old`: whether all lines of `old` are in the file as sent, if not in a row."""
+    sent = {line for line in lf(old).split("\n") if line.strip()}
+    if len(sent) < 2 or not sent <= set(page.lines):
+        return None
+    return (
+        f"old_string fits line {line_at(page.text, place.start)} with another indentation, but each of its lines is also in the file "
+        "as sent, only not in a row. Send the text of the place that is meant exactly."
+    )

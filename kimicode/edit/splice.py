@@ -127,7 +127,7 @@ class _Speller:
         if not self._rung.shifted:
             return self._respelled(was, new, "")
         if not new.strip(BLANKS):
-            return ""
+            return self._habit.spell(new)
         return self._respelled(was, new, indentation(self._rung.spell(new)))
 
     def _respelled(self, was: int | None, new: str, indent: str) -> str:

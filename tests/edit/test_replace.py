@@ -179,9 +179,16 @@ def test_what_an_earlier_edit_wrote_is_edited_again_only_if_it_is_there_exactly(
         ("first = 1\nsecond = 2\n", "first = 1", "first = 3\nsecond = 2", "line 2, `second = 2`, would be there twice"),
         ("first = 1\nsecond = 2\n", "first = 1\n", "first = 3\nsecond = 2\n", "line 2, `second = 2`, would be there twice"),
         ("a\nstop()\nstop()\n", "a\nstop()\n", "b\nstop()\nstop()\n", "line 3, `stop()`, would be there twice"),
+        (
+            "  if a:\n    b\nx\n    if a:\n      c\n      b\n",
+            "    if a:\n      b\n",
+            "    if a:\n      d\n",
+            "but each of its lines is also in the file as sent",
+        ),
         ("call(one, two)\n", "call(one", "call(zero, two)", "the rest of line 1, `, two)`, would be there twice"),
         ("x = my_name\n", "name", "x = my_name_2", "the start of line 1, `x = my_`, would be there twice"),
         ("import shutil\nimport sysconfig\n", "import shutil\nimport sys", "import signal\nimport sys", "ends in the middle of line 2"),
+        ("Long title\n----------\n", "Long title\n---------", "Title\n-----", "ends in the middle of line 2"),
         ("reformat(x)\ny\n", "format(x)\ny", "print(x)\ny", "starts in the middle of line 1"),
     ],
 )
