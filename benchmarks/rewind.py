@@ -3,7 +3,7 @@
 Medians over several runs, beside a peer in the same run: git with a folder of its own beside the work tree (`git add -A` and
 `git write-tree` to take a snapshot, `git checkout -f TREE` to go back), as agents that keep a shadow repository do. Both keep what they
 write through a crash (`core.fsync=all` for git); `git_fast` is git as it comes, whose loose objects a crash can lose. Prints a line a
-figure and, last, one JSON object. `--quick` takes 3 runs instead of 9.
+figure and, last, one JSON object. `--quick` takes 3 runs instead of 5.
 """
 
 import argparse
@@ -32,8 +32,8 @@ LINES = 100
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="3 runs instead of 9")
-    runs = 3 if parser.parse_args().quick else 9
+    parser.add_argument("--quick", action="store_true", help="3 runs instead of 5")
+    runs = 3 if parser.parse_args().quick else 5
     taken: dict[str, list[float]] = {}
     for _ in range(runs):
         for job in (watch, rewind, git_jobs("git", durable=True), git_jobs("git_fast", durable=False)):

@@ -150,8 +150,14 @@ def _again(what: str, which: str, side: str) -> str:
 
 
 def _cut_line(text: str, place: Place, head: str, tail: str, sent: list[str], wanted: list[str]) -> str | None:
-    """Several lines that start or end within one, and a new text that does not start or end alike: what stays of the line won't fit it."""
+    """Several lines that start or end within one, and a new text that does not start or end alike: what stays of the line won't fit it.
+
+    A text that starts and ends between words within lines was cut out on purpose.
+    """
     if len(sent) < 2:
+        return None
+    within = head.strip() and sent[0] and tail.strip() and sent[-1]
+    if within and not (_within_word(head, sent[0]) or _within_word(sent[-1], tail)):
         return None
     if head.strip() and sent[0] and (_within_word(head, sent[0]) or not _alike(sent[0], wanted[0])):
         return (

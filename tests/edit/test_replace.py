@@ -280,3 +280,9 @@ def test_a_text_that_is_there_once_is_what_is_replaced(before: str, old: str, af
 def test_nothing_is_replaced_that_is_there_twice(text: str, old: str, new: str) -> None:
     if sum(text.startswith(old, place) for place in range(len(text))) > 1:
         assert refusal(text, old, new)
+
+
+def test_several_lines_cut_out_between_words_are_replaced_as_sent() -> None:
+    assert replace("hello world\nfoo bar\n", "world\nfoo", "there\nbaz").text == "hello there\nbaz bar\n"
+    with pytest.raises(ToolError, match="in the middle of line"):
+        replace("hello world\nfoo bar\n", "rld\nfoo", "there\nbaz")
