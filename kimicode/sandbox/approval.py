@@ -55,11 +55,3 @@ class Approver(Protocol):
     async def ask(self, question: Question) -> Answer:
         """Show the question and wait for the answer. Cancelling takes the question away."""
         ...
-
-
-class Nobody:
-    """There is no one to ask: the answer is no, and says why."""
-
-    async def ask(self, question: Question) -> Answer:
-        """No, at once."""
-        return Answer(Choice.NO, f"nobody is there to be asked: {question.reason}")

@@ -105,10 +105,6 @@ class Rules(msgspec.Struct, frozen=True):
         """The rules with these outcomes: those of a repository that is not trusted may only restrict."""
         return Rules(tuple(rule for rule in self.all if rule.decision in decisions))
 
-    def host_patterns(self, decision: Decision) -> tuple[str, ...]:
-        """The patterns for hosts, as a network filter takes them."""
-        return tuple(rule.pattern for rule in self.of("host", decision))
-
 
 def parse_rules(texts: Mapping[str, Sequence[str]], where: str) -> Rules:
     """Rules from lists named `allow`, `ask` and `deny`, which `where` (a file) holds. Raises `UsageError` for one that is none."""

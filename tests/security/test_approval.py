@@ -1,12 +1,11 @@
 """Attacks on approval and trust: what is judged is what would run, what is shown is what is judged, and nobody's silence is a yes."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from kimicode.errors import UsageError
-from kimicode.sandbox.approval import Answer, Choice, Nobody, Question
+from kimicode.sandbox.approval import Answer, Choice, Question
 from kimicode.sandbox.commands.analysis import analyse
 from kimicode.sandbox.grants import Grants
 from kimicode.sandbox.policy import Permission
@@ -172,7 +171,6 @@ def test_nobody_says_no() -> None:
     asked = judge_command(analyse("evil x"), RULES, Grants(), UNCONTAINED)
     assert asked.decision is Decision.ASK
     assert unattended(asked).decision is Decision.DENY
-    assert asyncio.run(Nobody().ask(Question("shell", "evil x", ""))).choice is Choice.NO
     assert Answer().choice is Choice.NO
 
 
