@@ -61,7 +61,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     def readable(self, path: str) -> Place:
         """Where `path` (relative to the workspace) really is, or `RefusedError`; `ToolError` for what can't be a path."""
-        real = self._real(path)
+        real = self.real(path)
         if self.permission is Permission.FULL:
             return self._place(real, (self.workspace, *self.also_readable)) or place_of(real)
         self._refuse_hidden(path, real)
@@ -73,7 +73,7 @@ class Policy(msgspec.Struct, frozen=True):
         """Where `path` really is, for writing, or `RefusedError`. Protected paths are never writable except with full permission."""
         if self.permission is Permission.READ_ONLY:
             raise RefusedError(f"{path}: writing is off (--permission read-only)", hint="Run with --permission workspace to allow edits.")
-        real = self._real(path)
+        real = self.real(path)
         if self.permission is Permission.FULL:
             return place_of(real)
         self._refuse_hidden(path, real)
@@ -82,10 +82,6 @@ class Policy(msgspec.Struct, frozen=True):
             raise self._outside(path)
         self._refuse_protected(path, place)
         return place
-
-    def real(self, path: str) -> Path:
-        """Where `path` really is, whether or not it may be touched. Raises `ToolError`, and `RefusedError` for parts of a process."""
-        return self._real(path)
 
     def opened(self, real: Path, *, write: bool) -> "Policy":
         """This policy, with one path opened that a rule or a person allowed: the folder that holds it, or itself where it is a folder."""
@@ -113,7 +109,8 @@ class Policy(msgspec.Struct, frozen=True):
             return ()
         return tuple(real for each in self.hidden if (real := each.resolve()).is_relative_to(folder))
 
-    def _real(self, path: str) -> Path:
+    def real(self, path: str) -> Path:
+        """Where `path` really is, whether or not it may be touched. Raises `ToolError`, and `RefusedError` for parts of a process."""
         _refuse_unusable(path)
         whole = os.path.normpath(self.workspace / path)
         if _OF_A_PROCESS.match(re.sub(r"^/+", "/", whole)):

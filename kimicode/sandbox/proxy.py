@@ -1,6 +1,6 @@
 """The one way out of a sandbox: an HTTP proxy that asks for every host whether it may be reached, and reaches no other.
 
-It listens on a Unix socket in a private folder (or on 127.0.0.1) and takes tunnels (CONNECT) and plain HTTP. The host is judged in its
+It listens on a Unix socket in a private folder and takes tunnels (CONNECT) and plain HTTP. The host is judged in its
 canonical form; a name is looked up here, once, and the connection goes to an address that was looked at: never to this machine, a
 private network or a metadata service, unless what was asked for, and allowed, is that very address. A redirect is the client's next
 request, and judged as one. What this module does not do: look into tunnels, so what is allowed is who is reached, not what is said.
@@ -115,12 +115,6 @@ class Proxy:
         self._servers.append(await asyncio.start_unix_server(self._accept, path, limit=MAX_HEAD, backlog=_BACKLOG))
         self._paths.append(path)
         os.chmod(path, 0o600)
-
-    async def listen_on(self, port: int = 0) -> int:
-        """Listen on 127.0.0.1, where other users of the machine can connect too; the port. 0 chooses a free one. Raises `OSError`."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", port, limit=MAX_HEAD, backlog=_BACKLOG)
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
 
     async def aclose(self) -> None:
         """Stop listening and end every connection. A second call does nothing."""

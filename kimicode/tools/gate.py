@@ -53,11 +53,13 @@ class Gate:
         await self._require(judge_tool(tool, self._rules, self.grants), tool, tool, lambda: self.grants.with_tool(tool))
         if touches.command is not None:
             await self._admit_command(tool, touches.command)
-        for name in touches.reads:
-            policy = await self._admit_path(tool, name, policy, write=False)
-        for name in touches.writes:
-            policy = await self._admit_path(tool, name, policy, write=True)
-        return policy
+        opened = policy
+        for names, write in ((touches.reads, False), (touches.writes, True)):
+            for name in names:
+                # Judged by the policy as it was: what one path opened must not let its neighbour pass.
+                if await self._admit_path(tool, name, policy, write=write):
+                    opened = opened.opened(policy.real(name), write=write)
+        return opened
 
     async def host(self, host: str, port: int) -> bool:
         """May a command reach this host? Asks where it must."""
@@ -73,7 +75,8 @@ class Gate:
         verdict = judge_command(analysis, self._rules, self.grants, self._situation)
         await self._require(verdict, tool, command, lambda: self.grants.with_command(analysis))
 
-    async def _admit_path(self, tool: str, name: str, policy: Policy, *, write: bool) -> Policy:
+    async def _admit_path(self, tool: str, name: str, policy: Policy, *, write: bool) -> bool:
+        """Whether the path has to be opened beyond `policy`. Raises `RefusedError` where it may not be touched."""
         real = policy.real(name)
         inside = _opens(policy, name, write=write)
         verdict = judge_path(
@@ -93,7 +96,7 @@ class Gate:
         grant = self.grants.with_write if write else self.grants.with_read
         executable = (name,) if write and self._runs(real) else ()
         await self._require(verdict, tool, str(real), lambda: grant(str(real)), executable=executable)
-        return policy if inside is None else policy.opened(real, write=write)
+        return inside is not None
 
     async def _require(
         self, verdict: Verdict, tool: str, shown: str, grant: Callable[[], Grants], *, executable: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,13 @@ DEFAULT = Patience()
 BIG = os.urandom(1 << 16) * 64
 
 Talk = Callable[["World"], Awaitable[None]]
+
+
+async def connected(proxy: Proxy) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client of a proxy that listens in a folder of its own."""
+    path = Path(tempfile.mkdtemp(prefix="kimicode-")) / "proxy"
+    await proxy.listen_at(path)
+    return await asyncio.open_unix_connection(path)
 
 
 class World:
@@ -470,8 +478,7 @@ def test_a_server_that_never_answers_a_connection_is_given_up(play: Callable[...
     async def talk(world: World) -> None:
         world.dial = never  # type: ignore[method-assign]
         proxy = Proxy(judge_by(parse_hosts(ALLOWED)), patience=Patience(connect_s=0.05), look_up=world.look_up, dial=never)
-        port = await proxy.listen_on()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await connected(proxy)
         writer.write(request("http://ok.com/"))
         assert (await reader.read()).startswith(b"HTTP/1.1 502 ")
         writer.close()
@@ -548,7 +555,7 @@ def test_the_judge_may_take_its_time_and_hears_the_canonical_name(play: Callable
             return await answer
 
         proxy = Proxy(judge, look_up=world.look_up, dial=world.dial)
-        reader, writer = await asyncio.open_connection("127.0.0.1", await proxy.listen_on())
+        reader, writer = await connected(proxy)
         writer.write(request("OK.com.:443", method="CONNECT"))
         await writer.drain()
         assert await asked.get() == ("ok.com", 443)

@@ -110,6 +110,17 @@ def test_a_rule_opens_a_path_and_says_which_would(workspace: Path) -> None:
     assert f'allow = ["read({workspace.parent}/docs/a.md)"]' in error.hint
 
 
+def test_a_path_that_is_opened_does_not_open_its_neighbours(workspace: Path) -> None:
+    """A patch of two files once got both where a rule allowed the first."""
+    gate = gate_of(workspace, allow=["write(~/docs/a.md)"])
+    assert admit(gate, "patch", writes=("../docs/a.md",)).writable("../docs/a.md")
+    for names in (("../docs/a.md", "../docs/b.md"), ("../docs/b.md", "../docs/a.md")):
+        assert "b.md: outside the workspace" in refused(gate, "patch", writes=names).message
+    person = Person(ONCE, NO)
+    refused(gate_of(workspace, person), "patch", writes=("../docs/a.md", "../docs/b.md"))
+    assert [question.shown.rpartition("/")[2] for question in person.questions] == ["a.md", "b.md"]
+
+
 @pytest.mark.parametrize("name", ["../secret", ".git/config", ".kimicode/settings.toml"])
 def test_no_rule_and_no_person_opens_what_is_hidden_or_protected(workspace: Path, name: str) -> None:
     person = Person()
