@@ -5,17 +5,15 @@ C full of macros), since it was broken then too. A grammar is loaded when its la
 long are not judged. What this module does not do: say what is wrong, or judge meaning: it names the place where parsing first failed.
 """
 
-import importlib
 import time
 from collections.abc import Iterator
-from functools import cache
-from pathlib import PurePath
 from typing import Final
 
 import msgspec
-from tree_sitter import Language, Node, Parser, Tree
+from tree_sitter import Node, Parser, Tree
 
 from kimicode.edit.lines import lf
+from kimicode.languages import Grammar, grammar_of, language
 
 MAX_CHARS: Final = 1_000_000
 """Longer texts are not judged: an error is easier to see than to wait for."""
@@ -27,55 +25,6 @@ _MAX_SHOWN: Final = 160
 _CHUNK: Final = 65_536
 _AROUND: Final = 60
 """Lines on each side of a change that are parsed first; a parser does about 30 lines a millisecond."""
-
-
-class Grammar(msgspec.Struct, frozen=True):
-    """The package of a grammar, its function, and what people call the language."""
-
-    module: str
-    name: str
-    function: str = "language"
-
-
-_PYTHON: Final = Grammar("tree_sitter_python", "Python")
-_JAVASCRIPT: Final = Grammar("tree_sitter_javascript", "JavaScript")
-_TYPESCRIPT: Final = Grammar("tree_sitter_typescript", "TypeScript", "language_typescript")
-_TSX: Final = Grammar("tree_sitter_typescript", "TSX", "language_tsx")
-_C: Final = Grammar("tree_sitter_c", "C")
-_CPP: Final = Grammar("tree_sitter_cpp", "C++")
-_RUBY: Final = Grammar("tree_sitter_ruby", "Ruby")
-_BASH: Final = Grammar("tree_sitter_bash", "shell")
-_JSON: Final = Grammar("tree_sitter_json", "JSON")
-_YAML: Final = Grammar("tree_sitter_yaml", "YAML")
-_HTML: Final = Grammar("tree_sitter_html", "HTML")
-
-_BY_SUFFIX: Final = {
-    **dict.fromkeys((".py", ".pyi"), _PYTHON),
-    **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs"), _JAVASCRIPT),
-    **dict.fromkeys((".ts", ".mts", ".cts"), _TYPESCRIPT),
-    ".tsx": _TSX,
-    ".go": Grammar("tree_sitter_go", "Go"),
-    ".rs": Grammar("tree_sitter_rust", "Rust"),
-    ".c": _C,
-    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hpp", ".hh", ".hxx"), _CPP),
-    ".java": Grammar("tree_sitter_java", "Java"),
-    **dict.fromkeys((".rb", ".rake", ".gemspec"), _RUBY),
-    **dict.fromkeys((".sh", ".bash"), _BASH),
-    ".json": _JSON,
-    ".toml": Grammar("tree_sitter_toml", "TOML"),
-    **dict.fromkeys((".yaml", ".yml"), _YAML),
-    **dict.fromkeys((".html", ".htm"), _HTML),
-    ".css": Grammar("tree_sitter_css", "CSS"),
-}
-"""`.h` is left out: it may be C, C++ or Objective-C. So are templates, whatever they make."""
-
-_BY_NAME: Final = {"Rakefile": _RUBY, "Gemfile": _RUBY, ".bashrc": _BASH, ".bash_profile": _BASH}
-
-
-def grammar_of(name: str) -> Grammar | None:
-    """The grammar for a file of this name or path; None where none is sure."""
-    path = PurePath(name)
-    return _BY_NAME.get(path.name) or _BY_SUFFIX.get(path.suffix.lower())
 
 
 def introduced_errors(name: str, before: str | None, after: str) -> str | None:
@@ -171,14 +120,10 @@ def _parsed(grammar: Grammar, text: str) -> Tree | None:
     data = text.encode("utf-8", "surrogatepass")
     end = time.monotonic() + TIME_LIMIT_S
     try:
-        return Parser(_language(grammar)).parse(
+        return Parser(language(grammar)).parse(
             lambda offset, _: data[offset : offset + _CHUNK],
             progress_callback=lambda _, __: time.monotonic() >= end,
         )
     except ValueError:
         return None
 
-
-@cache
-def _language(grammar: Grammar) -> Language:
-    return Language(getattr(importlib.import_module(grammar.module), grammar.function)())

@@ -97,6 +97,20 @@ class Repository(msgspec.Struct, frozen=True):
         where = [*(["--cached"] if staged else []), *([] if base is None else [self.commit(base)])]
         return without_empty(self._answer(*_DIFF, f"--unified={context}", *where, "--", *paths).out)
 
+    def diff_trees(self, old: str, new: str, *, paths: Sequence[str] = (), context: int = 3) -> bytes:
+        """A unified diff between two commits or trees, given by revision or object name; neither index nor files count."""
+        ends = [each if _OID.fullmatch(each) else self.resolve(each) for each in (old, new)]
+        return without_empty(self._answer(*_DIFF, f"--unified={context}", *ends, "--", *paths).out)
+
+    def merging(self) -> bool:
+        """True while a merge, pick, revert or rebase is being concluded: not all that is staged is of the user's making."""
+        names = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
+        return any(os.path.lexists(self.layout.git_dir / name) for name in names)
+
+    def sha256(self) -> bool:
+        """True where objects have names of 64 digits."""
+        return _text(self._answer("rev-parse", "--show-object-format")) == "sha256"
+
     def resolve(self, revision: str) -> str:
         """The name of the object that `revision` means (`HEAD~2`, a branch, `HEAD:path`)."""
         if not revision or revision[0] in "-^" or re.search(r"[\0\n]|\.\.", revision):

@@ -1,7 +1,7 @@
-"""Starting git, through GitPython, with nothing inherited, a limit of time and of output, and no way to start another program.
+"""Starting git with nothing inherited, a limit of time and of output, and no way to start another program.
 
-GitPython's own environment is the process's; `env -i` replaces it. A limit of no further processes is set, a second line behind
-`git_guard`: for an ordinary user git itself can then start nothing at all. What this module does not do: know what git is asked for.
+A limit of no further processes is set, a second line behind `git_guard`: for an ordinary user git itself can then start nothing at all.
+What this module does not do: know what git is asked for.
 """
 
 import os
@@ -9,7 +9,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -24,8 +23,6 @@ from kimicode.errors import ToolError
 _ALONE: Final = 'ulimit -u 0 2>/dev/null || ulimit -p 0 2>/dev/null; exec "$@"'
 """Bash and dash name the limit of processes differently. Root is not bound by it."""
 
-_ENV: Final = ("/usr/bin/env", "/bin/env")
-_EXECUTABLE: Final = "GIT_PYTHON_GIT_EXECUTABLE"
 _READ_BYTES: Final = 1 << 16
 _COMPLAINT_BYTES: Final = 1 << 16
 _ADVICE: Final = "Install git, in a folder of PATH outside the repository."
@@ -87,40 +84,20 @@ def execute(order: Order, bounds: Bounds) -> Answer:
 
 
 def _start(order: Order, stdin: IO[bytes], named: str) -> "subprocess.Popen[bytes]":
-    env = next((path for path in _ENV if os.access(path, os.X_OK)), "env")
-    variables = [f"{name}={value}" for name, value in order.environ.items()]
     alone = ["/bin/sh", "-c", _ALONE, "sh"] if order.alone else []
-    command = [env, "-i", *variables, *alone, str(order.program), "--no-pager", *order.arguments]
-    _import_gitpython(order.program)
-    from git.cmd import Git
-    from git.exc import GitCommandNotFound
-
+    command = [*alone, str(order.program), "--no-pager", *order.arguments]
     try:
-        started = Git(order.folder).execute(command, stdin.fileno(), as_process=True, shell=False, start_new_session=True)
-    except (GitCommandNotFound, OSError, ValueError) as error:
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=order.folder,
+            env=order.environ,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
         raise ToolError(f"{named} could not be started in {order.folder}: {error}", hint=_ADVICE) from error
-    # Of GitPython's wrapper only the process is kept: it has no limits, and ends git alone where it should end its group.
-    process: subprocess.Popen[bytes] | None = started.proc
-    started.proc = None
-    assert process is not None
-    return process
-
-
-def _import_gitpython(program: Path) -> None:
-    """GitPython runs `git version` when it is imported; this says which git that is, since PATH may name one in the repository first."""
-    if "git" in sys.modules:
-        return
-    before = os.environ.get(_EXECUTABLE)
-    os.environ[_EXECUTABLE] = str(program)
-    try:
-        import git  # noqa: F401
-    except ImportError as error:
-        raise ToolError(f"{program} does not start", hint=_ADVICE) from error
-    finally:
-        if before is None:
-            del os.environ[_EXECUTABLE]
-        else:
-            os.environ[_EXECUTABLE] = before
 
 
 def _collect(process: "subprocess.Popen[bytes]", bounds: Bounds, named: str) -> Answer:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
+from kimicode.repo.codebase import Codebase
 from kimicode.sandbox.policy import Policy
 from kimicode.sandbox.run import Sandbox
 from kimicode.tools.hands import Hands
@@ -43,7 +44,8 @@ class Touches(msgspec.Struct, frozen=True):
 class ToolContext(msgspec.Struct, frozen=True):
     """What a call may use. `scratch` is a folder outside the workspace for results too large for the context.
 
-    `hands` are those of a session, which remember what the model has read. `sandbox` holds commands; without one nothing does.
+    `hands` are those of a session, which remember what the model has read. `sandbox` holds commands; without one nothing does. `code` is
+    the workspace seen through its index; without one, searches know files and lines only.
     """
 
     workspace: Path
@@ -51,6 +53,7 @@ class ToolContext(msgspec.Struct, frozen=True):
     scratch: Path
     hands: Hands | None = None
     sandbox: Sandbox | None = None
+    code: Codebase | None = None
 
     @property
     def files(self) -> Hands:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kimicode.edit.syntax import grammar_of, introduced_errors
+from kimicode.edit.syntax import introduced_errors
+from kimicode.languages import grammar_of
 
 SAMPLES = {
     "a.py": ("def f(x):\n    return [x]\n", "def f(x):\n    return [x\n", "Python"),

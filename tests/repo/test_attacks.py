@@ -297,7 +297,6 @@ def test_a_worktree_whose_pointer_was_swapped_is_read_where_it_was(tmp_path: Pat
 
 
 def test_a_git_in_the_repository_is_not_the_git_that_runs(tmp_path: Path) -> None:
-    """Nor when GitPython is imported, which starts `git version`: hence a process of its own."""
     trapped = Trapped(tmp_path)
     tools = trapped.folder / "bin"
     tools.mkdir()

@@ -1,0 +1,39 @@
+"""The files of a workspace at one moment, each with the name of its content.
+
+What this module does not do: look at the disk (`snapshot` does), or read contents.
+"""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+
+class TreeFile(msgspec.Struct, frozen=True, gc=False):
+    """One regular file. `path` is relative to the workspace, with "/" between. `key` names the content as git names a blob (40 or 64 hex
+    digits), whether git has it or not: what is committed later keeps its key. `size` in bytes; -1 where nobody has looked."""
+
+    path: str
+    key: str
+    size: int = -1
+
+
+class Tree(msgspec.Struct, frozen=True, dict=True):
+    """All files below `root`, sorted by path; ignored ones are not in it, those of submodules are."""
+
+    root: Path
+    files: tuple[TreeFile, ...]
+
+    @cached_property
+    def by_path(self) -> dict[str, TreeFile]:
+        """The files by path."""
+        return {file.path: file for file in self.files}
+
+    @cached_property
+    def name(self) -> str:
+        """The same for two trees of the same paths with the same contents, wherever they lie."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update(f"{file.path}\0{file.key}\0".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
