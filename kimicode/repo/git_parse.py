@@ -116,6 +116,16 @@ def parse_objects(data: bytes) -> Iterator[tuple[str, str, bytes]]:
         at = end + 1 + (length + 1 if size else 0)
 
 
+def parse_attributes(data: bytes) -> dict[str, dict[str, str]]:
+    """The answer to `git check-attr -z`: the attributes of each path that something is said of."""
+    fields = os.fsdecode(data).split("\0")[:-1]
+    found: dict[str, dict[str, str]] = {}
+    for path, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        if value != "unspecified":
+            found.setdefault(path, {})[name] = value
+    return found
+
+
 def without_empty(diff: bytes) -> bytes:
     """`diff` without files of which it has nothing to say: those whose time changed and whose content did not."""
     return _EMPTY_DIFF.sub(b"", diff)

@@ -73,7 +73,8 @@ def locate(search: str | None, outside: Path) -> Path:
 def execute(order: Order, bounds: Bounds) -> Answer:
     """Run git to its end, whatever its exit code. Raises `ToolError` where it can't start, takes too long or writes too much."""
     named = " ".join(["git", *order.arguments[:1]])
-    with tempfile.TemporaryFile() as stdin:
+    with tempfile.TemporaryFile() if order.stdin else open(os.devnull, "rb+") as stdin:
+        # A file can't fill up, as a pipe to a git that writes before it reads would.
         stdin.write(order.stdin)
         stdin.seek(0)
         process = _start(order, stdin, named)

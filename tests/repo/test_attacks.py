@@ -29,6 +29,11 @@ ASK: dict[str, Ask] = {
     "resolve": lambda repo: repo.resolve("HEAD:a.conv"),
     "merge_base": lambda repo: repo.merge_base("HEAD", "HEAD~1"),
     "blob": lambda repo: repo.blob(repo.resolve("HEAD:a.clean")),
+    "write_tree": Repository.write_tree,
+    "notes_show": lambda repo: [repo.notes_show("refs/notes/kimicode", "HEAD")],
+    "config": lambda repo: repo.config("core.pager"),
+    "hooks_folder": Repository.hooks_folder,
+    "attributes": lambda repo: repo.attributes(["a.conv"], ["diff"], staged=False),
 }
 """Every question there is."""
 
