@@ -19,6 +19,7 @@ from kimicode.errors import UsageError
 PermissionName = Literal["read-only", "workspace", "full"]
 ThinkingName = Literal["off", "on", "keep"]
 TierName = Literal["auto", "bubblewrap", "landlock", "none"]
+FailOnName = Literal["low", "medium", "high", "critical", "none"]
 
 
 class PermissionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +44,38 @@ class SandboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_gib: float | None = None
 
 
+class ReviewIgnore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[review.ignore]]`: findings of `rule` (a whole group, or one rule) in files that fit `path` (a glob) are silenced, for `reason`."""
+
+    path: str
+    rule: str
+    reason: str
+
+
+class ReviewSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[review]`. `fail_on` is the least severity that blocks; `confidence` binds what the model found. `deadline_s` is for a whole
+    review, `max_lines` the most changed lines that a model gets to see. `model` and `endpoint`, where not None, replace the general ones.
+    `rules` are words for the reviewer, beside the project's `REVIEW.md`; `disable` are instant checks that are left out."""
+
+    fail_on: FailOnName = "high"
+    confidence: float = 0.7
+    deadline_s: float = 20.0
+    strict: bool = False
+    model: str | None = None
+    endpoint: str | None = None
+    rules: str = ""
+    max_lines: int = 2_000
+    max_file_kib: int = 1_024
+    disable: tuple[str, ...] = ()
+    ignore: tuple[ReviewIgnore, ...] = ()
+
+
+class GitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[git]`. `trailer`: commits made with `kimicode commit` end in a line that says what helped to write them."""
+
+    trailer: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a user can choose. None leaves the choice to the catalogue of endpoints and models, or to what this machine can do."""
 
@@ -56,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_cost: float | None = None
     permissions: PermissionRules = PermissionRules()
     sandbox: SandboxSettings = SandboxSettings()
+    review: ReviewSettings = ReviewSettings()
+    git: GitSettings = GitSettings()
 
     @property
     def limits(self) -> Limits:
@@ -63,7 +98,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Limits(steps=self.max_steps, tokens=self.max_tokens, seconds=self.max_seconds, usd=self.max_cost)
 
 
-_TABLES: Final = frozenset({"permissions", "sandbox"})
+_TABLES: Final = frozenset({"permissions", "sandbox", "review", "git"})
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:

@@ -57,6 +57,7 @@ def _rule(rule: str, example: Finding) -> dict[str, object]:
         "id": rule,
         "name": "".join(part.capitalize() for part in words.replace(":", "").split()),
         "shortDescription": {"text": words},
+        "fullDescription": {"text": f"{words}, of the category {example.category}: a finding of kimicode review."},
         "help": {"text": f"{words}. To silence it where it is right: a comment `kimicode: ignore[{rule}]` with the reason."},
         "defaultConfiguration": {"level": _LEVELS[example.severity]},
         "properties": properties,
