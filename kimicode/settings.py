@@ -45,7 +45,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReviewIgnore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[[review.ignore]]`: findings of `rule` (a whole group, or one rule) in files that fit `path` (a glob) are silenced, for `reason`."""
+    """One `[[review.ignore]]`: findings of `rule` (a group, or one rule) in files that fit `path` (a glob) are silenced, for `reason`."""
 
     path: str
     rule: str
@@ -53,9 +53,9 @@ class ReviewIgnore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReviewSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table `[review]`. `fail_on` is the least severity that blocks; `confidence` binds what the model found. `deadline_s` is for a whole
-    review, `max_lines` the most changed lines that a model gets to see. `model` and `endpoint`, where not None, replace the general ones.
-    `rules` are words for the reviewer, beside the project's `REVIEW.md`; `disable` are instant checks that are left out."""
+    """The table `[review]`. `fail_on` is the least severity that blocks; `confidence` binds what the model found. `deadline_s` is for a
+    whole review, `max_lines` the most changed lines that a model gets to see. `model` and `endpoint`, where not None, replace the general
+    ones. `rules` are words for the reviewer, beside the project's `REVIEW.md`; `disable` are instant checks that are left out."""
 
     fail_on: FailOnName = "high"
     confidence: float = 0.7

@@ -62,7 +62,7 @@ class Reader(Guarded, frozen=True):
 
         `paths` are below the working tree and taken literally. Untracked files are in none.
         """
-        where = [*(["--cached"] if staged else []), *([] if base is None else [self.commit(base)])]
+        where = [*(["--cached"] if staged else []), *([] if base is None else [base if _OID.fullmatch(base) else self.commit(base)])]
         return without_empty(self.answer(*_DIFF, f"--unified={context}", *where, "--", *paths).out)
 
     def diff_trees(self, old: str, new: str, *, paths: Sequence[str] = (), context: int = 3) -> bytes:

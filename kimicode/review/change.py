@@ -5,6 +5,7 @@ What this module does not do: run git (`target` does), or hold whole contents (`
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -127,7 +128,7 @@ def parse_diff(diff: bytes) -> tuple[FileChange, ...]:
     """
     lines = diff.split(b"\n")
     starts = [at for at, line in enumerate(lines) if line.startswith(b"diff --git ")]
-    return tuple(_file(lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True))
+    return tuple(_file(lines[start:end]) for start, end in pairwise([*starts, len(lines)]))
 
 
 def _file(lines: list[bytes]) -> FileChange:
