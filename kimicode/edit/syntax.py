@@ -27,11 +27,30 @@ _AROUND: Final = 60
 """Lines on each side of a change that are parsed first; a parser does about 30 lines a millisecond."""
 
 
+class SyntaxFault(msgspec.Struct, frozen=True):
+    """Where a text stops being its language. `line` and `column` count from 1; `source` is the line, shortened; `what` is a few words."""
+
+    language: str
+    line: int
+    column: int
+    what: str
+    source: str
+
+
 def introduced_errors(name: str, before: str | None, after: str) -> str | None:
     """The first syntax error of `after`, where `before` (None: there was no file) has none: language, line, column, and the line itself.
 
     None where all is well, or nothing can be said: no grammar for the name, a long text, a slow parse, a text that was broken before.
     """
+    fault = introduced_fault(name, before, after)
+    if fault is None:
+        return None
+    where = f"line {fault.line}, column {fault.column}"
+    return f"The {fault.language} file no longer parses: {fault.what} at {where}: {fault.source or '(an empty line)'}"
+
+
+def introduced_fault(name: str, before: str | None, after: str) -> SyntaxFault | None:
+    """The same as a value, for those who show it in their own way."""
     grammar = grammar_of(name)
     if grammar is None or after == before or max(len(after), len(before or "")) > MAX_CHARS:
         return None
@@ -41,8 +60,14 @@ def introduced_errors(name: str, before: str | None, after: str) -> str | None:
         if error is None:
             return None
         if old is None or _is_clean(grammar, "\n".join(old[window.first : window.old_end])):
-            return _described(grammar, new, *_not_before(_first_change(old or [], new), window.first + error[0], error[1]), error[2])
+            return _fault(grammar, new, *_not_before(_first_change(old or [], new), window.first + error[0], error[1]), error[2])
     return None
+
+
+def parses(name: str, text: str) -> bool | None:
+    """True where the grammar for `name` reads all of `text`; None where there is no grammar, or the text is too long."""
+    grammar = grammar_of(name)
+    return None if grammar is None or len(text) > MAX_CHARS else _is_clean(grammar, lf(text))
 
 
 def _first_change(old: list[str], new: list[str]) -> int:
@@ -81,11 +106,10 @@ def _starts(line: str) -> bool:
     return line[:1].isalpha() or line[:1] in tuple("@#/<_")
 
 
-def _described(grammar: Grammar, lines: list[str], row: int, column: int, what: str) -> str:
+def _fault(grammar: Grammar, lines: list[str], row: int, column: int, what: str) -> SyntaxFault:
     source = lines[row].strip() if row < len(lines) else ""
     shown = source if len(source) <= _MAX_SHOWN else source[:_MAX_SHOWN] + "…"
-    where = f"line {row + 1}, column {column + 1}"
-    return f"The {grammar.name} file no longer parses: {what} at {where}: {shown or '(an empty line)'}"
+    return SyntaxFault(grammar.name, row + 1, column + 1, what, shown)
 
 
 def _is_clean(grammar: Grammar, text: str) -> bool:
@@ -126,4 +150,3 @@ def _parsed(grammar: Grammar, text: str) -> Tree | None:
         )
     except ValueError:
         return None
-

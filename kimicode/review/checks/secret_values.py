@@ -1,0 +1,102 @@
+"""What a value looks like: made up for an example, a word, a name from code, or drawn at random. Pure, for single values.
+
+What this module does not do: know formats, or where a value stands.
+"""
+
+import itertools
+import math
+import re
+import zlib
+from collections import Counter
+from typing import Final
+
+_MADE_UP: Final = re.compile(
+    r"example|sample|placeholder|dummy|fake|redacted|replace|change.?me|changeit|your|insert|xxxx|\*\*\*|\.\.\.|…|test|todo|fixme|foobar|foo.?bar"
+    r"|1234567|7654321|abcdef|qwerty|deadbeef|cafebabe|0000000|lorem|secret.?(?:key|here)|notreal|not.?a.?real|invalid|my.?(?:secret|token|pass|key)"
+    r"|(.)\1{5}|(.{2,4})\2{3}",
+    re.IGNORECASE,
+)
+_DUMMY_WORDS: Final = frozenset(
+    "password passwd pass pw pwd secret token key apikey admin root user guest default none null true false undefined nil empty hidden"
+    " masked unknown string value letmein p@ssw0rd passw0rd hunter2 swordfish postgres mysql redis".split()
+)
+_REFERENCE: Final = re.compile(
+    r"^[$%@~#&!]|^(?:\./|\.\./|/)|\$\{|\{\{|\$\(|%\(|%[sdv]\b|<[^>]*>|\{[\w.]*\}|^(?:https?|file|ftp|arn|env|vault|ssm|op|awsps|projects|sha\d+|ENC)\b"
+    r"|^\w+\(|process\.env|os\.environ|getenv|secrets\.|vars\.|\bENC\[",
+    re.IGNORECASE,
+)
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def entropy(text: str) -> float:
+    """Shannon's entropy in bits per character, by how often each one stands in `text`."""
+    length = len(text)
+    return -sum(count / length * math.log2(count / length) for count in Counter(text).values()) if length else 0.0
+
+
+def made_up(value: str) -> bool:
+    """True for what nobody would take for real: placeholders, counted digits, one character over and over."""
+    return value.lower() in _DUMMY_WORDS or _MADE_UP.search(value) is not None or _runs(value)
+
+
+def is_reference(value: str) -> bool:
+    """True for what names a secret instead of being one: a variable, a path, a template, a call, an address."""
+    return _REFERENCE.search(value) is not None
+
+
+def is_random(value: str) -> bool:
+    """True for what looks drawn at random: many different characters, and their kinds change often, as they do not in words and names."""
+    if len(value) < 16 or _UUID.search(value) or not re.fullmatch(r"[\w+/=.~@!#$%^&*:;,?|-]+", value):
+        return False
+    bare = value.rstrip("=")
+    digits = sum(each.isdigit() for each in bare)
+    if _HEX.fullmatch(bare):
+        return 2 <= digits < len(bare) and len(bare) >= 20 and entropy(bare) >= 3.0
+    if not digits and len(bare) < 30:
+        return False
+    return (
+        entropy(bare) >= (3.3 if len(bare) < 20 else 3.7) and _changes(bare) >= 0.3 * len(bare) and _longest_word(bare) < 0.45 * len(bare)
+    )
+
+
+def is_password(value: str) -> bool:
+    """True for what a person might have thought of: eight to forty characters of at least three kinds, or letters mixed with digits."""
+    if not 8 <= len(value) <= 40 or not value.isascii() or any(each.isspace() for each in value):
+        return False
+    kinds = [any(map(test, value)) for test in (str.islower, str.isupper, str.isdigit, lambda each: not each.isalnum())]
+    if not kinds[2] or not (kinds[0] or kinds[1]) or re.fullmatch(r"[a-z]+[_-]?v?\d{1,2}|[\d.:/ -]+|[A-Z0-9_]+", value):
+        return False
+    return sum(kinds) >= 3 and entropy(value) >= 2.7 and not re.search(r"[\s()\[\]{}<>\"'`,;]", value)
+
+
+def crc32_base62(text: str, digits: int = 6) -> str:
+    """The CRC-32 of `text` in base 62, as some issuers end their tokens with."""
+    number, out = zlib.crc32(text.encode()), ""
+    while number:
+        number, rest = divmod(number, 62)
+        out = _ALPHABET[rest] + out
+    return out.rjust(digits, "0")
+
+
+def masked(value: str) -> str:
+    """What may be shown of a secret: at most its first four characters, and its length."""
+    shown = value[: min(4, len(value) // 4)]
+    return f"{shown}…({len(value)} characters)"
+
+
+def _changes(value: str) -> int:
+    """How often the kind of character changes: small, capital, digit, other. Half of all places in random text, few in words."""
+    kinds = [0 if each.islower() else 1 if each.isupper() else 2 if each.isdigit() else 3 for each in value]
+    return sum(one != other for one, other in itertools.pairwise(kinds))
+
+
+def _longest_word(value: str) -> int:
+    return max((len(each) for each in re.findall(r"[A-Z]?[a-z]+", value)), default=0)
+
+
+def _runs(value: str) -> bool:
+    """True where most of the value is counted up or down: abcdefgh, 87654321."""
+    steps = [ord(b) - ord(a) for a, b in itertools.pairwise(value)]
+    return len(value) >= 8 and max(steps.count(1), steps.count(-1)) > 0.5 * len(steps)

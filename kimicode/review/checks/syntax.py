@@ -1,0 +1,134 @@
+"""Syntax errors that a change brings: a file that its language could read before and can't now, or a new one that it never could.
+
+What tree-sitter calls an error is reported only where a second opinion agrees or the grammar has shown on real code that it is right:
+Python's, JSON's and TOML's own parsers are asked as well. What this module does not do: compile, check types, or judge templates.
+"""
+
+import ast
+import json
+import re
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from kimicode.edit.syntax import SyntaxFault, introduced_fault
+from kimicode.languages import grammar_of
+from kimicode.review.checks.conflicts import MARKER
+from kimicode.review.checks.rule import Rule
+from kimicode.review.checks.subject import Subject
+from kimicode.review.finding import Finding, Severity
+
+ERROR: Final = Rule(
+    id="syntax/error",
+    severity=Severity.HIGH,
+    category="correctness",
+    title="The file no longer parses",
+    scenario="The language can't read this file: it fails as soon as it is imported, compiled or loaded.",
+    suggestion="Correct the syntax at this line, or just before it.",
+    example="def f(:",
+    confidence=0.95,
+)
+RULES: Final = (ERROR,)
+
+_NEW_FILES: Final = frozenset("Python JavaScript TypeScript TSX Go Rust Java JSON TOML".split())
+"""Languages whose grammars read what others wrote so reliably that a new file with an error has one."""
+
+_CHANGED_FILES: Final = _NEW_FILES | frozenset("C C++ C# Ruby PHP shell Lua YAML".split())
+"""Languages in which an error is believed where the file was read before the change."""
+
+
+def errors(subjects: tuple[Subject, ...]) -> Iterator[Finding]:
+    """The first new error of each file, the smallest files first until the change's measure is full."""
+    left = subjects[0].scene.config.max_parsed_chars if subjects else 0
+    for subject in sorted(filter(_judged, subjects), key=lambda each: len(each.new or b"")):
+        left -= len(subject.new or b"")
+        if left < 0:
+            return
+        yield from _error(subject)
+
+
+def _judged(subject: Subject) -> bool:
+    grammar, kind = grammar_of(subject.path), subject.kind
+    if grammar is None or not subject.is_text or not subject.file.hunks or kind.lock or kind.foreign or kind.template:
+        return False
+    if kind.test and subject.file.status == "added" and _BROKEN.search(subject.path):
+        return False
+    return grammar.name in (_NEW_FILES if subject.file.status in ("added", "copied") else _CHANGED_FILES)
+
+
+_BROKEN: Final = re.compile(
+    r"bad|broken|error|fail|invalid|malformed|syntax|corrupt|incomplete|fixture|testdata|test-data|corpus|fuzz", re.IGNORECASE
+)
+
+
+def _error(subject: Subject) -> Iterator[Finding]:
+    new, old = subject.new_text, subject.old_text
+    config = subject.scene.config
+    if new is None or len(new) > config.max_judged_chars or (old is None and subject.file.status in ("modified", "renamed")):
+        return
+    if old is not None and len(old) > config.max_judged_chars:
+        return
+    fault = introduced_fault(subject.path, old, new)
+    second = _SECOND.get(PurePosixPath(subject.path).suffix.lower())
+    if fault is None or (second is not None and second(new)) or _has_conflict(subject):
+        return
+    yield _finding(subject, fault)
+
+
+def _finding(subject: Subject, fault: SyntaxFault) -> Finding:
+    line = _changed(subject, fault.line)
+    title = f"{fault.language} file can't be parsed: {fault.what}"
+    return ERROR.at(subject.path, line, quote=fault.source, title=title)
+
+
+def _changed(subject: Subject, line: int) -> int:
+    """The changed line nearest to `line`: an error may show behind the line that causes it."""
+    touched = [number for hunk in subject.file.hunks for number in hunk.touched]
+    return min(touched, key=lambda number: abs(number - line)) if touched else line
+
+
+def _has_conflict(subject: Subject) -> bool:
+    """A conflict breaks the syntax; it is said once, by its own rule."""
+    text = subject.added_text
+    return not subject.scene.config.is_off(MARKER.id) and "<<<<<<<" in text and ">>>>>>>" in text
+
+
+def _is_python(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+        return True
+
+
+_COMMENT: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|(//[^\n]*|/\*.*?\*/)', re.DOTALL)
+_TRAILING: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|(,)(?=\s*[}\]])')
+
+
+def _is_json(text: str) -> bool:
+    """Plain JSON, several values in a row, or with the comments and commas that many programs allow."""
+    bare = _TRAILING.sub(lambda found: "" if found[1] else found[0], _COMMENT.sub(lambda found: "" if found[1] else found[0], text))
+    at, decoder = 0, json.JSONDecoder()
+    try:
+        while bare[at:].strip():
+            at += len(bare[at:]) - len(bare[at:].lstrip())
+            _, at = decoder.raw_decode(bare, at)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text.replace("\r\n", "\n"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return False
+    return True
+
+
+_SECOND: Final[dict[str, Callable[[str], bool]]] = {".py": _is_python, ".pyi": _is_python, ".json": _is_json, ".toml": _is_toml}
+"""Parsers that can overrule a grammar, by suffix: True where they read the text."""
