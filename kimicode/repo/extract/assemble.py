@@ -1,0 +1,76 @@
+"""What the queries caught, made into definitions, references and imports in one sweep over the text.
+
+Captures that are known: a definition by its kind (that of a type is `type_alias`) and its name `n`; `own`, a field assigned through
+`self`; `scope`, a function without a name; `mark`, a decorator, attribute or annotation; `wrap`, a node that begins what ends with it
+(`export class`); `body`, before which a signature ends; references by their kind; `types`, a stretch in which all names are types;
+`import`, a whole statement. What this module does not do: parse, or know a language (`dialects`).
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import TypeAlias
+
+from tree_sitter import Node
+
+from kimicode.repo.extract.dialects import Dialect
+from kimicode.repo.extract.imports import Imported, imports_in
+from kimicode.repo.extract.spans import spans_of
+from kimicode.repo.extract.sweep import Sweep
+from kimicode.repo.extract.uses import plain_names, uses_of
+from kimicode.repo.symbols import Definition, Import, Reference, ReferenceKind
+
+Symbols: TypeAlias = tuple[tuple[Definition, ...], tuple[Reference, ...], tuple[Import, ...]]
+"""Each in the order of the text."""
+
+Uses: TypeAlias = dict[int, tuple[int, ReferenceKind]]
+"""End and kind of each reference, by where it starts."""
+
+
+def assemble(dialect: Dialect, source: bytes, nodes: Mapping[str, list[Node]]) -> Symbols:
+    """Everything that a file says about names."""
+    lines = _Lines(source)
+    imported = _imported(dialect, source, nodes)
+    names = {node.start_byte: node.end_byte for node in nodes.get("n", ())}
+    sweep = Sweep(dialect, source, lines.at)
+    sweep.define(spans_of(nodes, source), names)
+    known = {definition.name for definition in sweep.definitions if definition.parent < 0}
+    references = sweep.refer(_uses(source, nodes, imported, names, known))
+    imports = (Import(found.module, tuple(name for name, _, _ in found.names), lines.at(found.start)) for found in imported)
+    return tuple(sweep.definitions), tuple(references), tuple(imports)
+
+
+def _imported(dialect: Dialect, source: bytes, nodes: Mapping[str, list[Node]]) -> list[Imported]:
+    found: list[Imported] = []
+    done = 0
+    for start, end in sorted((node.start_byte, -node.end_byte) for node in nodes.get("import", ())):
+        if start >= done:
+            found += imports_in(dialect.imports, source, start, -end)
+            done = -end
+    return found
+
+
+def _uses(source: bytes, nodes: Mapping[str, list[Node]], imported: list[Imported], names: dict[int, int], known: set[str]) -> Uses:
+    """References by where they start, without names that define something, or stand in an import."""
+    uses: Uses = {start: (end, "import") for found in imported for _, start, end in found.names if start >= 0}
+    for start, use in uses_of(nodes, source).items():
+        if start not in names:
+            uses.setdefault(start, use)
+    worth = {name.encode() for name in known.union(*(tuple(name for name, _, _ in found.names) for found in imported))}
+    starts = [found.start for found in imported]
+    for start, end in plain_names(nodes.get("name", ()), source, worth):
+        before = bisect_right(starts, start) - 1
+        if start not in names and (before < 0 or start >= imported[before].end):
+            uses.setdefault(start, (end, "name"))
+    return uses
+
+
+class _Lines:
+    """Line numbers from 1, by place in bytes."""
+
+    def __init__(self, source: bytes) -> None:
+        self._starts = [0, *accumulate(len(line) + 1 for line in source.split(b"\n"))]
+
+    def at(self, place: int) -> int:
+        """The line in which the byte at `place` stands."""
+        return bisect_right(self._starts, place)

@@ -1,0 +1,82 @@
+"""Where definitions begin and end, and where their signatures do, from the nodes that the queries caught.
+
+Decorators, attributes and annotations (`mark`) belong to the definition after them; an `export` or a template's head (`wrap`) to the one
+that ends with it. What this module does not do: find the names of definitions, or what encloses what (`sweep`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from tree_sitter import Node
+
+SCOPE: Final = "scope"
+"""A function without a name: nothing is defined, but what is assigned within is local."""
+
+OWN: Final = "own"
+"""A field assigned through the object: `self.name = ...`."""
+
+_KINDS: Final = (
+    "module namespace class interface trait protocol struct enum union object extension "
+    "function method constructor macro property field constant variable"
+).split()
+_CAPTURES: Final = {kind: kind for kind in (*_KINDS, SCOPE, OWN)} | {"type_alias": "type"}
+"""The kind of each capture that is a definition; the capture `type` is a reference."""
+
+_ONE_LINE: Final = frozenset(("property", "field", "constant", "variable", OWN))
+"""Kinds whose signature is their line: what stands before the name matters, and there may be several on it."""
+
+_BETWEEN: Final = re.compile(rb"(?:\s+|//[^\n]*|/\*.*?\*/|#[^\[\n][^\n]*|export default\b|export\b)*", re.DOTALL)
+"""What may stand between an attribute and what it belongs to."""
+
+
+class Span(NamedTuple):
+    """A definition or scope, in bytes. Its signature goes from `head` to `body`; `body` is -1 where it is the line it stands on."""
+
+    start: int
+    end: int
+    kind: str
+    head: int
+    body: int
+
+
+def spans_of(nodes: Mapping[str, list[Node]], source: bytes) -> list[Span]:
+    """All definitions and scopes, in no order."""
+    marks = _Marks(nodes.get("mark", ()), source)
+    wraps = {node.end_byte: node.start_byte for node in nodes.get("wrap", ())}
+    bodies = {node.end_byte: node.start_byte for node in nodes.get("body", ())}
+    spans = []
+    for capture, kind in _CAPTURES.items():
+        for node in nodes.get(capture, ()):
+            start, end = node.start_byte, node.end_byte
+            if kind in _ONE_LINE or kind is SCOPE:
+                spans.append(Span(marks.before(start), end, kind, start, -1))
+                continue
+            start = min(start, wraps.get(end, start), wraps.get(end + 1, start))
+            body = node.child_by_field_name("body")
+            signed = body.start_byte if body is not None else bodies.get(end, end)
+            spans.append(Span(marks.before(start), end, kind, marks.after(start), signed))
+    return spans
+
+
+class _Marks:
+    """Decorators and the like, by what they touch."""
+
+    def __init__(self, nodes: Sequence[Node], source: bytes) -> None:
+        self._ends: dict[int, int] = {}
+        self._starts: dict[int, int] = {}
+        for start, end in sorted((node.start_byte, node.end_byte) for node in nodes):
+            between = _BETWEEN.match(source, end)
+            behind = between.end() if between is not None else end
+            self._ends[start] = behind
+            self._starts[behind] = self._starts.get(start, start)
+
+    def before(self, place: int) -> int:
+        """Where the first of those begins that stand directly before `place`; else `place`."""
+        return self._starts.get(place, place)
+
+    def after(self, place: int) -> int:
+        """Where the last of those ends that stand directly at `place`; else `place`."""
+        while (behind := self._ends.get(place)) is not None:
+            place = behind
+        return place
