@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from kimicode.repo.kinds import kind_of
+
 
 class TreeFile(msgspec.Struct, frozen=True, gc=False):
     """One regular file. `path` is relative to the workspace, with "/" between. `key` names the content as git names a blob (40 or 64 hex
@@ -29,6 +31,16 @@ class Tree(msgspec.Struct, frozen=True, dict=True):
     def by_path(self) -> dict[str, TreeFile]:
         """The files by path."""
         return {file.path: file for file in self.files}
+
+    @cached_property
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """By the name of a content, how it is read (`kind_of`) in the files that have it."""
+        kinds: dict[str, tuple[str, ...]] = {}
+        for file in self.files:
+            kind, known = kind_of(file.path), kinds.get(file.key, ())
+            if kind not in known:
+                kinds[file.key] = (*known, kind)
+        return kinds
 
     @cached_property
     def name(self) -> str:
