@@ -1,0 +1,165 @@
+"""The neighbourhood of a definition: what it inherits, what it overrides, which uses of its name are surely its own.
+
+Names are connected by name, language, imports and mention, not by types: an edge is told only where that leaves one answer. What this
+module does not do: look for lines (`tools` runs ripgrep), parse, or render.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from kimicode.repo.index import Index
+from kimicode.repo.lookup import FileView, Role
+from kimicode.repo.resolve import Resolver
+from kimicode.repo.standing import standing
+from kimicode.repo.symbols import Definition
+from kimicode.repo.tree import Tree
+from kimicode.repo.uses import Use
+
+_FAMILIES: Final = {
+    **dict.fromkeys(("JavaScript", "TypeScript", "TSX"), "JavaScript"),
+    **dict.fromkeys(("C", "C++"), "C"),
+    **dict.fromkeys(("Java", "Kotlin", "Scala"), "Java"),
+}
+_CONTAINERS: Final = frozenset(
+    {"class", "interface", "trait", "protocol", "struct", "enum", "union", "object", "extension", "namespace", "module"}
+)
+_SMALL: Final = frozenset({"property", "field", "constant", "variable"})
+_MAX_BASES: Final = 12
+"""Ancestors that are looked at for one that is overridden."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A definition in its file. `number` is its place among the file's definitions, `label` its full name there."""
+
+    path: str
+    number: int
+    label: str
+    definition: Definition
+
+
+class Neighbours:
+    """The definitions of `tree`, as far as they are indexed. Paths that `open_to_us` does not let through are never told."""
+
+    def __init__(self, index: Index, tree: Tree, open_to_us: Callable[[str], bool] = lambda _: True) -> None:
+        self._index = index
+        self.tree = tree
+        self._open_to_us = open_to_us
+        self._views: dict[str, FileView | None] = {}
+
+    @cached_property
+    def _resolver(self) -> Resolver:
+        return Resolver(self.tree)
+
+    def load(self, paths: Iterable[str]) -> None:
+        """Read many files' symbols at once."""
+        new = [path for path in dict.fromkeys(paths) if path not in self._views]
+        known = self._index.symbols_of(file for path in new if (file := self.tree.by_path.get(path)) is not None)
+        self._views.update({path: FileView(known[path]) if path in known else None for path in new})
+
+    def view(self, path: str) -> FileView | None:
+        """What is known of one file."""
+        if path not in self._views:
+            self.load((path,))
+        return self._views[path]
+
+    def definitions(self, name: str, qualifiers: tuple[str, ...] = ()) -> list[Target]:
+        """What is called `name`, within what the `qualifiers` name (enclosing definitions, file or folders), likely ones first."""
+        found = [(path, each) for path, each in self._index.definitions(self.tree, name) if self._open_to_us(path)]
+        self.load(path for path, _ in found)
+        targets = [target for path, each in found if (target := self._target(path, each)) is not None]
+        return sorted((each for each in targets if _qualified(each, qualifiers)), key=_likely)
+
+    def target(self, path: str, number: int) -> Target | None:
+        """The definition with this number in a file; None where there is none."""
+        view = self.view(path)
+        if view is None or not 0 <= number < len(view.symbols.definitions):
+            return None
+        return Target(path, number, view.label(number), view.symbols.definitions[number])
+
+    def bases(self, target: Target) -> list[tuple[str, Target | None]]:
+        """The names that a definition inherits from, each with its definition where that is sure."""
+        view = self.view(target.path)
+        names = view.bases(target.number) if view is not None else ()
+        return [(name, self.meant(name, target.path)) for name in names]
+
+    def meant(self, name: str, path: str) -> Target | None:
+        """The container called `name` that the file at `path` means: its own, an imported file's, or the only one there is."""
+        family = self.family(path)
+        found = [each for each in self.definitions(name) if each.definition.kind not in _SMALL and self.family(each.path) == family]
+        own = [each for each in found if each.path == path]
+        imported = [] if own or len(found) < 2 else [each for each in found if each.path in self.imports(path)]
+        best = own or imported or found
+        return best[0] if len(best) == 1 else None
+
+    def overridden(self, target: Target) -> list[Target]:
+        """The members of surely known ancestors that this member stands for, the nearest first."""
+        owner = self.target(target.path, target.definition.parent)
+        if owner is None or owner.definition.kind not in _CONTAINERS:
+            return []
+        found: list[Target] = []
+        line, seen = [owner], {(owner.path, owner.number)}
+        while line and len(seen) < _MAX_BASES:
+            for _, base in self.bases(line.pop(0)):
+                if base is None or (base.path, base.number) in seen:
+                    continue
+                seen.add((base.path, base.number))
+                line.append(base)
+                found += self._members(base, target.definition.name)
+        return found
+
+    def imports(self, path: str) -> tuple[str, ...]:
+        """The files of the tree that a file imports."""
+        view = self.view(path)
+        return () if view is None else self._resolver.imports(path, view.symbols)
+
+    def family(self, path: str) -> str:
+        """The language of a file, where related ones count as one; "" where it is not known."""
+        view = self.view(path)
+        return "" if view is None else _FAMILIES.get(view.symbols.language, view.symbols.language)
+
+    def sure(self, use: Use, target: Target, *, alone: bool) -> bool:
+        """Whether a use of the target's name is surely its own. `alone`: nothing else in the tree has that name.
+
+        Otherwise its file must be the target's, import the target's, or mention what the target belongs to.
+        """
+        if self.family(use.path) != self.family(target.path):
+            return False
+        if alone or use.path == target.path or target.path in self.imports(use.path):
+            return True
+        owner = self.target(target.path, target.definition.parent)
+        view = self.view(use.path)
+        return owner is not None and view is not None and any(each.name == owner.definition.name for each in view.symbols.references)
+
+    def _members(self, owner: Target, name: str) -> list[Target]:
+        view = self.view(owner.path)
+        places = view.members(owner.number) if view is not None else []
+        found = (self.target(owner.path, place) for place in places)
+        return [each for each in found if each is not None and each.definition.name == name]
+
+    def _target(self, path: str, definition: Definition) -> Target | None:
+        view = self.view(path)
+        if view is None:
+            return None
+        number = next((place for place, each in enumerate(view.symbols.definitions) if each == definition), -1)
+        return self.target(path, number)
+
+
+def code_uses(uses: Iterable[Use]) -> list[Use]:
+    """Those that stand in code, definitions left out."""
+    return [use for use in uses if use.role in (Role.BASE, Role.IMPORT, Role.CALL, Role.USE)]
+
+
+def _qualified(target: Target, qualifiers: tuple[str, ...]) -> bool:
+    """Whether the qualifiers are, in this order, among what encloses the target: folders, file, definitions."""
+    stem = target.path.rpartition(".")[0] or target.path
+    around = [*stem.split("/"), *target.label.split(".")[:-1]]
+    rest = iter(around)
+    return all(any(each == part for part in rest) for each in qualifiers)
+
+
+def _likely(target: Target) -> tuple[int, bool, int, str, int]:
+    depth = target.label.count(".")
+    return (standing(target.path), target.definition.kind in _SMALL, depth, target.path, target.definition.line)

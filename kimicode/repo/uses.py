@@ -1,0 +1,70 @@
+"""Lines that a search found, each with what is around it and as what the name stands there, in the order in which they help.
+
+What this module does not do: search, or render.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from kimicode.repo.lookup import WORD, FileView, Role
+from kimicode.repo.standing import Standing, standing
+
+
+class Match(msgspec.Struct, frozen=True, gc=False):
+    """A line that was found. `path` is relative to the workspace, `line` counts from 1."""
+
+    path: str
+    line: int
+    text: str
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A match in its surroundings. `around` is the full name of what encloses it, "" at the top of a file; for the line that introduces a
+    definition, what encloses that one. `exact`: the name stands there whole, not within a longer one."""
+
+    path: str
+    line: int
+    text: str
+    role: Role = Role.UNKNOWN
+    around: str = ""
+    standing: Standing = Standing.SOURCE
+    exact: bool = True
+    defines: int = -1
+    within: int = -1
+
+    @property
+    def rank(self) -> tuple[int, int, bool, str, int]:
+        """The order of helpfulness: source before tests before the rest; then by role."""
+        return (self.standing, self.role, not self.exact, self.path, self.line)
+
+
+View = Callable[[str], FileView | None]
+"""What is known of the file at a path; None where nothing is."""
+
+_LOOK: Final = 400
+"""Characters of a line that are looked at for names."""
+
+
+def judged(matches: Iterable[Match], view: View, names: Sequence[str] = ()) -> list[Use]:
+    """The matches as uses of `names`, the most helpful first. Without names every identifier in a line counts."""
+    return sorted((_judged(match, view(match.path), names) for match in matches), key=lambda use: use.rank)
+
+
+def _judged(match: Match, view: FileView | None, names: Sequence[str]) -> Use:
+    where = standing(match.path)
+    if view is None:
+        return Use(match.path, match.line, match.text, standing=where)
+    if view.symbols.problem in ("generated", "minified"):
+        where = Standing.AROUND
+    found = set(WORD.findall(match.text[:_LOOK]))
+    exact = found.intersection(names)
+    words = exact or ({word for word in found if any(name in word for name in names)} if names else found)
+    role = view.role(match.line, match.text, words)
+    if not names and role in (Role.CALL, Role.BASE, Role.TEXT):
+        # The pattern is about something else than the name that is called here.
+        role = Role.USE
+    defines = view.introduced(match.line, match.text, words) if role is Role.DEFINITION else -1
+    within = view.symbols.definitions[defines].parent if defines >= 0 else view.within(match.line)
+    return Use(match.path, match.line, match.text, role, view.label(within), where, bool(exact) or not names, defines, within)
