@@ -4,6 +4,7 @@ A note is JSON, so that `git notes --ref kimicode show` is legible. It belongs t
 its own, for which the review's cache has most of the answers. What this module does not do: review, or judge a push (`push`).
 """
 
+import json
 import time
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
@@ -33,15 +34,16 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def encode(verdict: Verdict) -> str:
-    """The note's text."""
-    return msgspec.json.format(msgspec.json.encode(verdict), indent=1).decode() + "\n"
+    """The note's text, in ASCII."""
+    # Escaped, the lone surrogates of a path that is not UTF-8 survive; msgspec would refuse them.
+    return json.dumps(msgspec.to_builtins(verdict), indent=1) + "\n"
 
 
 def decode(text: str) -> Verdict | None:
     """The verdict in a note; None where it is none, or of another form than this version writes."""
     try:
-        verdict = msgspec.json.decode(text.encode("utf-8", "replace"), type=Verdict)
-    except msgspec.MsgspecError:
+        verdict = msgspec.convert(json.loads(text), Verdict)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         return None
     whole = verdict.state != "reviewed" or verdict.report is not None
     return verdict if whole and verdict.form == FORM else None
