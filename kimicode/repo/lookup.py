@@ -54,6 +54,11 @@ class FileView:
             lines.setdefault(each.line, []).append(each)
         return lines
 
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """Every name that the file uses."""
+        return frozenset(each.name for each in self.symbols.references)
+
     @property
     def read(self) -> bool:
         """False where the file was not read as source, so that nothing is known of it."""

@@ -4,7 +4,8 @@ Names are connected by name, language, imports and mention, not by types: an edg
 module does not do: look for lines (`tools` runs ripgrep), parse, or render.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
@@ -27,6 +28,7 @@ _CONTAINERS: Final = frozenset(
     {"class", "interface", "trait", "protocol", "struct", "enum", "union", "object", "extension", "namespace", "module"}
 )
 _SMALL: Final = frozenset({"property", "field", "constant", "variable"})
+_SPLIT: Final = re.compile(r"\W+")
 _MAX_BASES: Final = 12
 """Ancestors that are looked at for one that is overridden."""
 
@@ -41,13 +43,14 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Neighbours:
-    """The definitions of `tree`, as far as they are indexed. Paths that `open_to_us` does not let through are never told."""
+    """The definitions of `tree`, as far as they are indexed. What is not in `tree` is never told."""
 
-    def __init__(self, index: Index, tree: Tree, open_to_us: Callable[[str], bool] = lambda _: True) -> None:
+    def __init__(self, index: Index, tree: Tree) -> None:
         self._index = index
         self.tree = tree
-        self._open_to_us = open_to_us
         self._views: dict[str, FileView | None] = {}
+        self._imports: dict[str, tuple[str, ...]] = {}
+        self._foreign: dict[str, frozenset[str]] = {}
 
     @cached_property
     def _resolver(self) -> Resolver:
@@ -67,7 +70,7 @@ class Neighbours:
 
     def definitions(self, name: str, qualifiers: tuple[str, ...] = ()) -> list[Target]:
         """What is called `name`, within what the `qualifiers` name (enclosing definitions, file or folders), likely ones first."""
-        found = [(path, each) for path, each in self._index.definitions(self.tree, name) if self._open_to_us(path)]
+        found = self._index.definitions(self.tree, name)
         self.load(path for path, _ in found)
         targets = [target for path, each in found if (target := self._target(path, each)) is not None]
         return sorted((each for each in targets if _qualified(each, qualifiers)), key=_likely)
@@ -112,8 +115,19 @@ class Neighbours:
 
     def imports(self, path: str) -> tuple[str, ...]:
         """The files of the tree that a file imports."""
-        view = self.view(path)
-        return () if view is None else self._resolver.imports(path, view.symbols)
+        if path not in self._imports:
+            view = self.view(path)
+            self._imports[path] = () if view is None else self._resolver.imports(path, view.symbols)
+        return self._imports[path]
+
+    def foreign(self, path: str) -> frozenset[str]:
+        """The names under which a file imports what is not of this tree."""
+        if path not in self._foreign:
+            view = self.view(path)
+            items = () if view is None else view.symbols.imports
+            outside = [each for each in items if view is not None and not self._resolver.targets(path, view.symbols, each)]
+            self._foreign[path] = frozenset(name for each in outside for name in (*each.names, _SPLIT.split(each.module)[0]))
+        return self._foreign[path]
 
     def family(self, path: str) -> str:
         """The language of a file, where related ones count as one; "" where it is not known."""
@@ -125,13 +139,22 @@ class Neighbours:
 
         Otherwise its file must be the target's, import the target's, or mention what the target belongs to.
         """
-        if self.family(use.path) != self.family(target.path):
+        if self.family(use.path) != self.family(target.path) or self._of_another(use, target.definition.name):
             return False
         if alone or use.path == target.path or target.path in self.imports(use.path):
             return True
         owner = self.target(target.path, target.definition.parent)
         view = self.view(use.path)
-        return owner is not None and view is not None and any(each.name == owner.definition.name for each in view.symbols.references)
+        return owner is not None and view is not None and owner.definition.name in view.mentioned
+
+    def _of_another(self, use: Use, name: str) -> bool:
+        """Whether the name stands behind a dot, always behind something from outside the tree: `json.load`."""
+        owners = re.findall(rf"(\w+)\s*(?:\.|::|->)\s*{re.escape(name)}\b", use.text)
+        return (
+            bool(owners)
+            and len(owners) == len(re.findall(rf"\b{re.escape(name)}\b", use.text))
+            and self.foreign(use.path).issuperset(owners)
+        )
 
     def _members(self, owner: Target, name: str) -> list[Target]:
         view = self.view(owner.path)

@@ -20,7 +20,7 @@ import msgspec
 from kimicode.errors import ToolError
 
 TIMEOUT_S: Final = 60
-_COMMON: Final = ("--no-config", "--hidden", "--glob=!.git", "--no-require-git", "--color=never", "--sort=path")
+_COMMON: Final = ("--no-config", "--hidden", "--glob=!.git", "--no-require-git", "--color=never")
 _MAX_ERROR_BYTES: Final = 2000
 _READ_BYTES: Final = 4096
 
@@ -43,15 +43,17 @@ def locate(folders: Sequence[Path], path: str | None) -> Path:
     raise ToolError("ripgrep (rg) is not installed: neither beside Python nor on PATH. Install the package `ripgrep`, or use the shell.")
 
 
-async def ripgrep(arguments: Sequence[str], cwd: Path, limit: int, keep: Callable[[str], str | None]) -> Found:
+async def ripgrep(arguments: Sequence[str], cwd: Path, limit: int, keep: Callable[[str], str | None], *, in_order: bool = True) -> Found:
     """Run `rg` in `cwd`; `keep` turns a line of its output into one to return, or None. Stops after `limit` kept lines and one more.
 
+    `in_order`: by path. Without it files come as they are done, which uses every core; one file's lines stay together.
     Raises `ToolError` where there is no `rg` or it takes too long. Cancelling ends the process.
     """
     rg = locate((Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))), os.environ.get("PATH"))
     process = await asyncio.create_subprocess_exec(
         rg,
         *_COMMON,
+        *(("--sort=path",) if in_order else ()),
         *arguments,
         cwd=cwd,
         stdin=asyncio.subprocess.DEVNULL,

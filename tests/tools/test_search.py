@@ -39,9 +39,14 @@ def project(workspace: Path) -> Path:
     return workspace
 
 
+def hits(*names: str) -> str:
+    return "\n".join(f"{name}\n2: needle in {name}" for name in names)
+
+
 def test_grep(project: Path, use) -> None:
-    want = [f"{name}:2:needle in {name}" for name in [".github/ci.yml", "a.py", "b.py", "notes.md", "src/deep/y.py", "src/x.ts"]]
-    assert use("grep", pattern="needle").content == "\n".join(want)
+    # Source before what is around it.
+    want = [".github/ci.yml", "a.py", "b.py", "src/deep/y.py", "src/x.ts", "notes.md"]
+    assert use("grep", pattern="needle").content == hits(*want)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_grep(project: Path, use) -> None:
         ({"path": "ignored.py"}, ["ignored.py"]),
         ({"glob": "*.py"}, ["a.py", "b.py", "src/deep/y.py"]),
         ({"glob": "src/**/*.py"}, ["src/deep/y.py"]),
-        ({"glob": "*.{ts,md}"}, ["notes.md", "src/x.ts"]),
+        ({"glob": "*.{ts,md}"}, ["src/x.ts", "notes.md"]),
         ({"glob": "!*.py"}, [".github/ci.yml", "notes.md", "src/x.ts"]),
         ({"glob": "deep/*", "path": "src"}, ["src/deep/y.py"]),
         ({"glob": "*.ts", "path": "src/x.ts"}, ["src/x.ts"]),
@@ -60,14 +65,16 @@ def test_grep(project: Path, use) -> None:
     ],
 )
 def test_grep_in_a_part(project: Path, use, arguments: dict[str, object], files: list[str]) -> None:
-    assert use("grep", pattern="n[e]+dle", **arguments).content == "\n".join(f"{name}:2:needle in {name}" for name in files)
+    assert use("grep", pattern="n[e]+dle", **arguments).content == hits(*files)
 
 
 def test_grep_is_cut_at_its_limit(project: Path, use) -> None:
-    content = use("grep", pattern="needle", limit=2).content
-    assert content.splitlines()[:2] == [".github/ci.yml:2:needle in .github/ci.yml", "a.py:2:needle in a.py"]
-    assert content.splitlines()[2:] == ["[the first 2 matches; there are more: narrow pattern, path or glob, or raise limit]"]
-    assert "[the first" not in use("grep", pattern="needle", limit=6).content
+    assert use("grep", pattern="needle", limit=2).content.splitlines() == [
+        *hits(".github/ci.yml", "a.py").splitlines(),
+        "and 4 more in 4 files: b.py 1, src/deep/ 1, src/ 1, notes.md 1",
+        "[2 of 6 matches with text; for more raise limit, or narrow pattern, path or glob]",
+    ]
+    assert "more" not in use("grep", pattern="needle", limit=6).content
 
 
 def test_grep_without_a_match_or_a_pattern(project: Path, use) -> None:
@@ -85,8 +92,8 @@ def test_grep_without_a_match_or_a_pattern(project: Path, use) -> None:
 
 def test_patterns_and_paths_are_never_options(project: Path, use) -> None:
     (project / "--files").write_text("--pre=x\n")
-    assert use("grep", pattern="--pre=x").content == "--files:1:--pre=x"
-    assert use("grep", pattern="--pre", path="--files").content == "--files:1:--pre=x"
+    assert use("grep", pattern="--pre=x").content == "--files\n1: --pre=x"
+    assert use("grep", pattern="--pre", path="--files").content == "--files\n1: --pre=x"
     assert use("glob", pattern="--fi*").content == "--files"
 
 
@@ -95,14 +102,14 @@ def test_grep_lines_of_any_length_and_encoding(project: Path, use) -> None:
     (project / "latin").write_bytes(b"haystack \xe9\n")
     content = use("grep", pattern="haystack").content
     assert len(content) < 2_000
-    assert "latin:1:haystack \ufffd" in content
-    assert "min.js:1:xxx" in content
+    assert "latin\n1: haystack \ufffd" in content
+    assert "min.js\n1: xxx" in content
 
 
 def test_the_users_ripgrep_configuration_does_not_count(project: Path, use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "rc").write_text("--files-with-matches\n")
     monkeypatch.setenv("RIPGREP_CONFIG_PATH", str(tmp_path / "rc"))
-    assert use("grep", pattern="needle", path="a.py").content == "a.py:2:needle in a.py"
+    assert use("grep", pattern="needle", path="a.py").content == hits("a.py")
 
 
 def test_glob(project: Path, use) -> None:
