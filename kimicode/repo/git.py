@@ -20,7 +20,8 @@ from typing import Final
 from kimicode.errors import ToolError
 from kimicode.files.locks import take
 from kimicode.repo.git_call import text_of
-from kimicode.repo.git_read import Reader, notes_ref
+from kimicode.repo.git_commit import Committer
+from kimicode.repo.git_read import notes_ref
 
 _WAIT_S: Final = 10.0
 _OWN_NAME: Final = {
@@ -29,7 +30,7 @@ _OWN_NAME: Final = {
 """Notes are kimicode's own words, and a user without a name can have them too."""
 
 
-class Repository(Reader, frozen=True):
+class Repository(Committer, frozen=True):
     """One working tree and its repository. `index`: another index than the repository's own, as in a hook; only where asked for."""
 
     def write_tree(self) -> str:
@@ -58,6 +59,7 @@ class Repository(Reader, frozen=True):
 
     def notes_add(self, ref: str, commit: str, text: str) -> None:
         """Put the note `text` on a commit under `ref` (`refs/notes/kimicode`), byte by byte, in place of an earlier one there."""
+        self.require_plain()
         on = self.commit(commit)
         data = text.encode("utf-8", "surrogateescape")
         with self._turn():

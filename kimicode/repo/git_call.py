@@ -5,13 +5,13 @@ that it came from is another one (`git_known`). What this module does not do: kn
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from kimicode.errors import ToolError
+from kimicode.errors import RefusedError, ToolError
 from kimicode.repo.git_find import Layout, find_layout
 from kimicode.repo.git_guard import GUARD, SENTINEL, Settings, disarmed, environment
 from kimicode.repo.git_known import Known
@@ -61,6 +61,13 @@ class Guarded(msgspec.Struct, frozen=True):
         """The folder with the files."""
         return self.layout.work_tree
 
+    def require_plain(self) -> None:
+        """Raises `RefusedError` where git, told to write here, would write elsewhere: through a symbolic link in its own folders."""
+        for folder in {self.layout.git_dir, self.layout.common_dir}:
+            for path in _written(folder):
+                if path.is_symlink():
+                    raise RefusedError(f"{path} is a symbolic link, and kimicode writes nothing through one", hint="Use git itself here.")
+
     def answer(
         self,
         *arguments: str,
@@ -103,6 +110,15 @@ class Guarded(msgspec.Struct, frozen=True):
         if SENTINEL not in names:
             raise ToolError(f"{self.program} is too old to be run safely", hint="Install git 2.31 or later.")
         return tuple(names)
+
+
+def _written(folder: Path) -> Iterator[Path]:
+    """What git may write to, or make files in, when it commits, as far as it is there."""
+    yield from folder.glob("*")
+    yield from (folder / "objects").glob("*")
+    for kind in ("refs", "logs"):
+        for parent, folders, files in os.walk(folder / kind):
+            yield from (Path(parent, name) for name in (*folders, *files))
 
 
 def text_of(answer: Answer) -> str:

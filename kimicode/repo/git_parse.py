@@ -44,8 +44,27 @@ class IndexFile(msgspec.Struct, frozen=True):
     stage: int
 
 
+class Touched(msgspec.Struct, frozen=True):
+    """A file that a commit changed: git's letter (M, A, D, R, C, T), its path, and the earlier one of what was renamed or copied."""
+
+    letter: str
+    path: str
+    origin: str = ""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Neighbouring lines, `first` to `last` (from 1), that one commit wrote. `oid` is "" for what is not committed yet."""
+
+    first: int
+    last: int
+    oid: str
+    author: str
+    time: int
+    subject: str
+
+
 class Commit(msgspec.Struct, frozen=True):
-    """One commit. `time` is the committer's, in seconds since 1970; `message` is whole."""
+    """One commit. `time` is the committer's, in seconds since 1970; `message` is whole; `files` only where they were asked for."""
 
     oid: str
     parents: tuple[str, ...]
@@ -53,6 +72,12 @@ class Commit(msgspec.Struct, frozen=True):
     email: str
     time: int
     message: str
+    files: tuple[Touched, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.strip().partition("\n")[0]
 
 
 def parse_status(data: bytes) -> tuple[Entry, ...]:
@@ -95,14 +120,62 @@ def _index_file(field: str) -> IndexFile:
 
 
 def parse_log(data: bytes) -> tuple[Commit, ...]:
-    """The answer to `git log -z --format=LOG_FORMAT`."""
-    fields = data.decode("utf-8", "replace").split("\0")[:-1]
-    return tuple(_commit(fields[at : at + _LOG_FIELDS]) for at in range(0, len(fields), _LOG_FIELDS))
+    """The answer to `git log -z --format=LOG_FORMAT`, with `--name-status` or without."""
+    fields = os.fsdecode(data).split("\0")[:-1]
+    commits: list[Commit] = []
+    at = 0
+    while at < len(fields):
+        head, at = fields[at : at + _LOG_FIELDS], at + _LOG_FIELDS
+        files, at = _touched(fields, at)
+        commits.append(_commit(head, files))
+    return tuple(commits)
 
 
-def _commit(fields: list[str]) -> Commit:
-    oid, parents, author, email, time, message = fields
-    return Commit(oid, tuple(parents.split()), author, email, int(time), message)
+def _touched(fields: list[str], at: int) -> tuple[tuple[Touched, ...], int]:
+    """The files named from `at` on, after the line end that leads them in, and where they end."""
+    files: list[Touched] = []
+    if at == len(fields) or not fields[at].startswith("\n"):
+        return (), at
+    # Names of commits are longer.
+    while at < len(fields) and re.fullmatch(r"\n?[A-Z]\d{0,3}", fields[at]):
+        letter = fields[at].lstrip("\n")[0]
+        moved = letter in "RC"
+        files.append(Touched(letter, fields[at + 2] if moved else fields[at + 1], fields[at + 1] if moved else ""))
+        at += 3 if moved else 2
+    return tuple(files), at
+
+
+def _commit(fields: list[str], files: tuple[Touched, ...]) -> Commit:
+    oid, parents, *words = fields
+    author, email, time, message = (os.fsencode(word).decode("utf-8", "replace") for word in words)
+    return Commit(oid, tuple(parents.split()), author, email, int(time), message, files)
+
+
+def parse_blame(data: bytes) -> tuple[Span, ...]:
+    """The answer to `git blame --porcelain`, lines of one commit that follow each other put together."""
+    spans: list[Span] = []
+    facts: dict[str, dict[str, str]] = {}
+    lines = iter(data.split(b"\n")[:-1])
+    for line in lines:
+        oid, _, final, *_ = line.decode("ascii").split(" ")
+        known = facts.setdefault(oid, {})
+        for fact in lines:
+            if fact.startswith(b"\t"):
+                break
+            key, _, value = fact.decode("utf-8", "replace").partition(" ")
+            known.setdefault(key, value)
+        spans.append(Span(int(final), int(final), _oid(oid), known["author"], int(known["author-time"]), known.get("summary", "")))
+    return _joined(spans)
+
+
+def _joined(spans: list[Span]) -> tuple[Span, ...]:
+    found: list[Span] = []
+    for span in spans:
+        if found and found[-1].oid == span.oid and found[-1].last + 1 == span.first:
+            found[-1] = msgspec.structs.replace(found[-1], last=span.last)
+        else:
+            found.append(span)
+    return tuple(found)
 
 
 def parse_objects(data: bytes) -> Iterator[tuple[str, str, bytes]]:

@@ -1,6 +1,7 @@
-"""What a git repository can be asked: status, differences, objects, history, configuration. Nothing is written, no lock is taken.
+"""What a git repository can be asked: status, differences, objects, configuration. Nothing is written, no lock is taken.
 
-What this module does not do: make sure that asking starts nothing (`git_call`), write (`git`), or talk to another machine.
+What this module does not do: make sure that asking starts nothing (`git_call`), know the past (`git_history`), write (`git`), or talk to
+another machine.
 """
 
 import os
@@ -13,13 +14,10 @@ from kimicode.errors import ToolError
 from kimicode.repo.git_call import Guarded, text_of
 from kimicode.repo.git_guard import GUARD, SENTINEL
 from kimicode.repo.git_parse import (
-    LOG_FORMAT,
-    Commit,
     Entry,
     IndexFile,
     parse_attributes,
     parse_index,
-    parse_log,
     parse_objects,
     parse_status,
     without_empty,
@@ -30,13 +28,18 @@ _SETTING: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:\.[^\0\n]+)?\.[A-Za-z][A-
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 _NOTES: Final = re.compile(r"refs/notes/[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _BARE: Final = ((SENTINEL, "true"),)
+EMPTY_TREES: Final = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+"""The tree without files, which git knows in every repository, by the length of names there."""
+
 _STATUS: Final = ("status", "--porcelain=v2", "-z", "--ignore-submodules=dirty", "--find-renames")
 _DIFF: Final = (
     *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty", "--full-index"),
     *("--find-renames", "--src-prefix=a/", "--dst-prefix=b/", "--no-relative", "--inter-hunk-context=0", "--diff-algorithm=default"),
     *("-O/dev/null", "--patch"),
 )
-_LOG: Final = ("log", "-z", f"--format=tformat:{LOG_FORMAT}", "--no-patch", "--no-show-signature", "--no-notes", "--encoding=UTF-8")
 
 
 class Reader(Guarded, frozen=True):
@@ -96,12 +99,6 @@ class Reader(Guarded, frozen=True):
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two revisions; None where they have none."""
         return text_of(self.answer("merge-base", self.commit(one), self.commit(other), fine=(0, 1))) or None
-
-    def log(self, limit: int, *, revision: str = "HEAD", paths: Sequence[str] = ()) -> tuple[Commit, ...]:
-        """The last `limit` commits, newest first; only those that touch `paths`, where there are any."""
-        if revision == "HEAD" and self.head() is None:
-            return ()
-        return parse_log(self.answer(*_LOG, f"--max-count={limit}", self.commit(revision), "--", *paths).out)
 
     def ls_files(self, paths: Sequence[str] = ()) -> tuple[IndexFile, ...]:
         """The files of the index."""

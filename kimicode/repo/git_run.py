@@ -136,3 +136,15 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+def run_as_user(program: Path, arguments: Sequence[str], folder: Path, environ: Mapping[str, str]) -> int:
+    """Run git as the user would have typed it, on the user's terminal and unguarded: only where the user asked for just that.
+
+    The exit code, 128 plus the signal's number where one ended it. Raises `ToolError` where git can't start.
+    """
+    try:
+        code = subprocess.call([str(program), *arguments], cwd=folder, env=dict(environ))
+    except (OSError, ValueError) as error:
+        raise ToolError(f"git could not be started in {folder}: {error}", hint=_ADVICE) from error
+    return code if code >= 0 else 128 - code

@@ -95,6 +95,15 @@ def judge_command(analysis: Analysis, rules: Rules, grants: Grants, situation: S
     return _judge_parts(analysis, rules, grants, situation)
 
 
+def judge_commit(analysis: Analysis, rules: Rules, grants: Grants, situation: Situation) -> Verdict:
+    """Whether kimicode itself may commit, as the `git commit` of `analysis` would: outside any sandbox, so a rule or a person allows it."""
+    if situation.permission is Permission.READ_ONLY:
+        return Verdict(Decision.DENY, "writing is off: permission is read-only", (analysis.text,))
+    verdict = judge_command(analysis, rules, grants, msgspec.structs.replace(situation, contained=False))
+    # No two commits have the same message.
+    return msgspec.structs.replace(verdict, rule="shell(git commit *)") if verdict.rule else verdict
+
+
 def _judge_read_only(analysis: Analysis, rules: Rules, situation: Situation, unknown: tuple[str, ...]) -> Verdict:
     if not situation.contained:
         return Verdict(Decision.DENY, "commands are off: permission is read-only and there is no OS sandbox", (analysis.text,), unknown)

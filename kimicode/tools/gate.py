@@ -17,10 +17,12 @@ from kimicode.sandbox.executable import executable_config
 from kimicode.sandbox.grants import Grants
 from kimicode.sandbox.policy import Policy
 from kimicode.sandbox.rules import Decision, Rules, Where
-from kimicode.sandbox.verdict import Situation, Verdict, judge_command, judge_host, judge_path, judge_tool, unattended
+from kimicode.sandbox.verdict import Situation, Verdict, judge_command, judge_commit, judge_host, judge_path, judge_tool, unattended
 from kimicode.tools.base import Touches
 
 _SHOWN: Final = 300
+_COMMITS: Final = "git"
+"""The one tool whose commands are not the sandbox's to hold: kimicode makes the commit itself."""
 
 
 class Gate:
@@ -72,7 +74,8 @@ class Gate:
 
     async def _admit_command(self, tool: str, command: str) -> None:
         analysis = analyse(command)
-        verdict = judge_command(analysis, self._rules, self.grants, self._situation)
+        judge = judge_commit if tool == _COMMITS else judge_command
+        verdict = judge(analysis, self._rules, self.grants, self._situation)
         await self._require(verdict, tool, command, lambda: self.grants.with_command(analysis))
 
     async def _admit_path(self, tool: str, name: str, policy: Policy, *, write: bool) -> bool:

@@ -259,9 +259,19 @@ def test_revisions(work: Work) -> None:
 def test_what_is_no_revision_is_an_error_and_never_an_option(work: Work, revision: str) -> None:
     work.commit(a="1\n")
     repository = work.repository
-    for ask in (repository.resolve, repository.commit, repository.diff, lambda it: repository.log(1, revision=it)):
+    asks = [repository.resolve, repository.commit, repository.diff, lambda it: repository.blame("a", revision=it)]
+    # Of the past, a range may be asked.
+    for ask in asks if ".." in revision else [*asks, lambda it: repository.log(1, revision=it)]:
         with pytest.raises(ToolError, match="revision"):
             ask(revision)
+    assert not (work.folder / "x").exists()
+
+
+@pytest.mark.parametrize("revision", ["--all..HEAD", "HEAD..--output=x", "HEAD..HEAD..HEAD", "HEAD....HEAD", "^HEAD..HEAD", "nope..HEAD"])
+def test_what_is_no_range_is_an_error_and_never_an_option(work: Work, revision: str) -> None:
+    work.commit(a="1\n")
+    with pytest.raises(ToolError, match="revision"):
+        work.repository.log(1, revision=revision)
     assert not (work.folder / "x").exists()
 
 
