@@ -157,6 +157,29 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep the demo projec
     _call("demo:demo", keep)
 
 
+@app.command("review")
+def review(
+    staged: Annotated[bool, typer.Option("--staged", help="What is staged (without any of these four, too).")] = False,
+    uncommitted: Annotated[bool, typer.Option("--uncommitted", help="Everything that is not committed, but untracked files.")] = False,
+    base: Annotated[str | None, typer.Option(metavar="REV", help="What was committed since this branch left REV.")] = None,
+    commit: Annotated[str | None, typer.Option(metavar="REV", help="One commit.")] = None,
+    form: Annotated[str, typer.Option("--format", help="text, json, sarif, github or rdjson.")] = "text",
+    output: Annotated[Path | None, typer.Option(help="A file for the report; stdout where it is left out.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="The least severity that blocks: low, medium, high (default), critical, none.")
+    ] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds for the whole review (default 20); 0 is without end.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="What could not be reviewed blocks, too.")] = False,
+    no_model: Annotated[bool, typer.Option("--no-model", help="Instant checks only.")] = False,
+    effort: Annotated[str, typer.Option(help="low: the model does not think; medium: while it refutes; high: always.")] = "low",
+    model: Annotated[str | None, typer.Option(help="Which model: a name of `kimicode models list`, or a GGUF file.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Where: a name of `kimicode models list`, or a URL.")] = None,
+) -> None:
+    """Review a change: instant checks, then a model, whose findings must hold against an attempt to refute them. 3 where one blocks."""
+    flags = {"model": model, "endpoint": endpoint}
+    _call("review:review", staged, uncommitted, base, commit, form, output, fail_on, deadline, strict, no_model, effort, flags)
+
+
 @app.command("tool")
 def tool(
     name: Annotated[str, typer.Argument(help="read, write, edit, patch, grep, glob, shell or todo.")],

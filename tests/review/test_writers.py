@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 
 from kimicode.review.finding import Severity
-from kimicode.review.report import Gate, Report, ordered
+from kimicode.review.report import Figures, Gate, Report, ordered
 from kimicode.review.writers import WRITERS
 from kimicode.review.writers.github import write_github, write_markdown
 from kimicode.review.writers.json import schema, write_json
@@ -171,7 +171,9 @@ def test_text_for_people():
         "kimicode review: 3 findings in what is staged · 2 block · 1 suppressed · 4 files, 120 added lines · "
         "kimi-k2.6: 3 calls, 1 from the cache · 2.4 s",
     ]
-    assert summary(EMPTY, GATE) == "kimicode review: nothing found in what is staged · 0 files, 0 added lines · checks only · 0.0 s"
+    assert summary(EMPTY, GATE) == "kimicode review: there is nothing to review in what is staged"
+    quiet = msgspec.structs.replace(EMPTY, figures=Figures(files=1, added_lines=1))
+    assert summary(quiet, GATE) == "kimicode review: nothing found in what is staged · 1 file, 1 added line · checks only · 0.0 s"
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)

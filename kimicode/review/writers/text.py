@@ -17,6 +17,8 @@ def write_text(report: Report, gate: Gate) -> str:
 
 def summary(report: Report, gate: Gate) -> str:
     """One line: how many findings, how many of them block, what was looked at and what it cost."""
+    if not report.figures.files:
+        return f"kimicode review: there is nothing to review in {report.described}"
     blocking = len(report.blocking(gate))
     figures = report.figures
     parts = [
