@@ -19,6 +19,9 @@ _TEST_WORDS: Final = re.compile(r"(?:^|[._-])(?:tests?|specs?)(?=[._-]|$)|(?<=[a
 _SLACK: Final = 40
 """How far from the limit a blank line may be that a long hunk is cut at."""
 
+_FEW: Final = 8
+"""So few changed lines are not worth being torn apart."""
+
 Cost = Callable[[Piece], int]
 """How many bytes a piece takes when it is shown."""
 
@@ -89,7 +92,7 @@ def _stem(path: str) -> str:
 
 def _pieces(file: FileChange, limit: Limit, cost: Cost) -> Iterator[Piece]:
     held: list[Hunk] = []
-    for hunk in (part for whole in file.hunks for part in split_hunk(whole, limit.lines)):
+    for hunk in (part for whole in file.hunks for part in _parts(file, whole, limit, cost)):
         if held and not _fits([Piece(file, (*held, hunk))], limit, cost):
             yield Piece(file, tuple(held))
             held = []
@@ -98,18 +101,41 @@ def _pieces(file: FileChange, limit: Limit, cost: Cost) -> Iterator[Piece]:
         yield Piece(file, tuple(held))
 
 
+def _parts(file: FileChange, hunk: Hunk, limit: Limit, cost: Cost) -> Iterator[Hunk]:
+    """The hunk in parts that fit in one call each; few lines are not divided, but shown with less around them."""
+    changed = sum(line[:1] != " " for line in hunk.lines)
+    if _fits([Piece(file, (hunk,))], limit, cost):
+        yield hunk
+    elif changed <= _FEW:
+        yield trimmed(hunk)
+    else:
+        for part in split_hunk(hunk, min(limit.lines, (changed + 1) // 2)):
+            yield from _parts(file, part, limit, cost)
+
+
+def trimmed(hunk: Hunk) -> Hunk:
+    """The hunk with one unchanged line before and after it at most."""
+    changed = [at for at, line in enumerate(hunk.lines) if line[:1] != " "]
+    first, end = max(0, changed[0] - 1), min(len(hunk.lines), changed[-1] + 2)
+    whole = end == len(hunk.lines)
+    return _hunk(hunk.old_start + first, hunk.new_start + first, hunk.section, hunk.lines[first:end], hunk.no_newline and whole)
+
+
+def _hunk(old: int, new: int, section: str, lines: tuple[str, ...], no_newline: bool = False) -> Hunk:
+    olds, news = sum(line[:1] != "+" for line in lines), sum(line[:1] != "-" for line in lines)
+    return Hunk(old, olds, new, news, section, lines, no_newline)
+
+
 def split_hunk(hunk: Hunk, most: int) -> Iterator[Hunk]:
     """The hunk in parts of at most `most` changed lines; each of them is a hunk, and together they are the whole."""
     lines, old, new = hunk.lines, hunk.old_start, hunk.new_start
     while sum(line[:1] != " " for line in lines) > most:
         end = _cut(lines, most)
-        part, lines = lines[:end], lines[end:]
-        olds, news = sum(line[:1] != "+" for line in part), sum(line[:1] != "-" for line in part)
-        yield Hunk(old, olds, new, news, hunk.section, part)
-        old, new = old + olds, new + news
-    olds, news = sum(line[:1] != "+" for line in lines), sum(line[:1] != "-" for line in lines)
+        part, lines = _hunk(old, new, hunk.section, lines[:end]), lines[end:]
+        yield part
+        old, new = old + part.old_count, new + part.new_count
     if any(line[:1] != " " for line in lines):
-        yield Hunk(old, olds, new, news, hunk.section, lines, hunk.no_newline)
+        yield _hunk(old, new, hunk.section, lines, hunk.no_newline)
 
 
 def _cut(lines: Sequence[str], most: int) -> int:

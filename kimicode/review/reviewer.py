@@ -93,9 +93,12 @@ class Reviewer:
         mode = Thinking.ON if thinking else Thinking.OFF
         request = ModelRequest(messages, (), mode, schema, limit, self._session_id)
         self.calls += 1
+        finished: Finished | None = None
+        # Read to the end: to leave a stream early is to cancel the request.
         async with aclosing(cast("AsyncGenerator[Delta, None]", self._client.stream(request))) as deltas:
             async for delta in deltas:
-                if isinstance(delta, Finished):
-                    self.usage += delta.usage
-                    return delta
-        raise ContractError("the model's stream ended without an answer")
+                finished = delta if isinstance(delta, Finished) else finished
+        if finished is None:
+            raise ContractError("the model's stream ended without an answer")
+        self.usage += finished.usage
+        return finished

@@ -69,7 +69,8 @@ class Rounds:
                 self._outcomes[at] = known
             elif self._reviewer is None:
                 self._outcomes[at] = Outcome(omission=Omission("no model", group.paths, "No model was asked, and the cache has no answer."))
-        if self._reviewer is not None:
+        late = until is not None and self._clock.now() >= until
+        if self._reviewer is not None and not late:
             await self._until(until, [self._answer(self._reviewer, at) for at in range(len(self._groups)) if at not in self._outcomes])
 
     async def _until(self, until: float | None, work: Iterable[Coroutine[None, None, None]]) -> None:

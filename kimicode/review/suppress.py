@@ -43,7 +43,8 @@ class Directive(msgspec.Struct, frozen=True):
 
     def silences(self, finding: Finding) -> bool:
         """True where finding and comment are about the same, and there is a reason."""
-        here = self.covers == 0 or finding.line <= self.covers <= finding.end_line
+        # The comment's own line counts too: where it alone is new, findings about the old line below lie on it.
+        here = self.covers == 0 or (finding.line <= self.covers and self.at <= finding.end_line)
         return here and self.reason != "" and any(fits(rule, finding.rule) for rule in self.rules)
 
 
