@@ -37,7 +37,7 @@ def around(lines: Sequence[str], hunk: Hunk, shape: Shape) -> tuple[int, int, tu
     if shape == BARE or not touched or touched.stop - 1 > len(lines):
         return first, end, ()
     if len(lines) <= shape.whole:
-        return 1, len(lines) + (lines[-1] != ""), ()
+        return 1, len(lines) + 1, ()
     level = min((depth for each in touched if (depth := _depth(lines[each - 1])) is not None), default=0)
     start, level, headers = _up(lines, touched.start, level, shape.above)
     return min(first, start), max(end, _down(lines, touched.stop, level, shape.below)), tuple(n for n in headers if n < min(first, start))

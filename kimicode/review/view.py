@@ -30,6 +30,9 @@ class Row(NamedTuple):
     text: str
 
 
+_GAP_ROW: Final = Row(0, GAP, "")
+
+
 class Piece(msgspec.Struct, frozen=True):
     """Some hunks of one file."""
 
@@ -56,8 +59,9 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        """The same without numbers."""
-        return "\n".join((self._head, *(f"{row.mark} {row.text}" for row in self.rows)))
+        """The same without numbers, and without saying whether it stands at the top."""
+        rows = self.rows[1:] if self.rows[:1] == (_GAP_ROW,) else self.rows
+        return "\n".join((self._head, *(f"{row.mark} {row.text}" for row in rows)))
 
     @property
     def _head(self) -> str:
@@ -78,7 +82,7 @@ def inert(text: str) -> str:
 def view(piece: Piece, content: bytes | None, shape: Shape, masked: Iterable[int] = ()) -> View:
     """`piece` with the code around it from `content`, the whole new file; without it, the hunks alone. The lines `masked` are not shown."""
     hidden = frozenset(masked)
-    lines = [] if content is None else content.decode("utf-8", "replace").split("\n")
+    lines = [] if content is None else content.decode("utf-8", "replace").removesuffix("\n").split("\n")
     rows = tuple(Row(row.number, row.mark, MASKED if row.number in hidden else inert(row.text)) for row in _rows(piece.hunks, lines, shape))
     return View(piece, inert(piece.file.path), rows)
 
@@ -91,11 +95,11 @@ def _rows(hunks: Sequence[Hunk], lines: Sequence[str], shape: Shape) -> Iterator
         before = [number for number in headers if number > shown]
         for number in (*before, *range(max(first, shown + 1), hunk.new_start)):
             if number > shown + 1:
-                yield Row(0, GAP, "")
+                yield _GAP_ROW
             yield Row(number, " ", lines[number - 1])
             shown = number
         if hunk.new_start > shown + 1:
-            yield Row(0, GAP, "")
+            yield _GAP_ROW
         for row in _hunk_rows(hunk):
             shown = max(shown, row.number)
             yield row
