@@ -1,23 +1,18 @@
 """The command line: which commands and options there are, and nothing of what they do.
 
-Each command calls a function by name through `_call`, which imports its module then and only then. A first word that names no
-command starts the default one, `run`, so `kimicode "fix the tests"` needs none. Every error of `kimicode.errors` ends here: its
-message on stderr, its code as the exit code. What this module does not do: anything else.
+Each command calls a function by name through `kimicode.border`, which imports its module then and only then. A first word that names no
+command starts the default one, `run`, so `kimicode "fix the tests"` needs none. What this module does not do: anything else.
 """
 
-import importlib
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from kimicode import __version__
-from kimicode.errors import Interrupted, KimicodeError
-from kimicode.streams import complain, silence
+from kimicode.border import call, find
 
 DEFAULT = "run"
 _PLAIN = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
@@ -29,9 +24,11 @@ _EXTENDED = {"models": "engine.model_commands:add_to"}
 
 app = typer.Typer(name="kimicode", no_args_is_help=False, **_PLAIN)  # type: ignore[arg-type]
 sessions = typer.Typer(help="Past runs.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
+hook = typer.Typer(help="Reviews in git's hooks.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 models = typer.Typer(help="Models and endpoints.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 app.add_typer(sessions, name="sessions")
 app.add_typer(models, name="models")
+app.add_typer(hook, name="hook")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -46,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _mount(given: list[str]) -> None:
     for name, (place, text) in _MOUNTED.items():
         if given[:1] == [name]:
-            app.add_typer(cast("typer.Typer", _find(place)), name=name)
+            app.add_typer(cast("typer.Typer", find(place)), name=name)
         else:
             app.command(name, help=text)(lambda: None)
     if given and given[0] in _EXTENDED:
@@ -55,60 +52,12 @@ def _mount(given: list[str]) -> None:
 
 def extend(name: str) -> None:
     """Add the commands of another package to the group `name`."""
-    add_to = cast("Callable[[typer.Typer], None]", _find(_EXTENDED[name]))
+    add_to = cast("Callable[[typer.Typer], None]", find(_EXTENDED[name]))
     add_to(next(group.typer_instance for group in app.registered_groups if group.name == name and group.typer_instance))
 
 
-def _find(place: str) -> object:
-    module, _, attribute = place.partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
 def _call(place: str, *arguments: object) -> None:
-    """Call `module:function` of `kimicode.commands` and exit with its code. This is the border where every error becomes a message."""
-    try:
-        function = cast("Callable[..., int]", _find(f"kimicode.commands.{place}"))
-        with _interruptible():
-            code = function(*arguments)
-            sys.stdout.flush()
-    except KimicodeError as error:
-        code = _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        code = _fail("interrupted", Interrupted.exit_code)
-    except BrokenPipeError:
-        code = KimicodeError.exit_code
-    except OSError as error:
-        code = _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
-    except Exception as error:  # noqa: BLE001
-        code = _fail(f"unexpected {type(error).__name__}: {error}\n  {_origin(error)} This is a fault in kimicode; please report it.")
-    try:
-        sys.stdout.flush()
-    except OSError:
-        silence(sys.stdout)
-    raise typer.Exit(code)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """While a command runs SIGINT and SIGTERM raise `KeyboardInterrupt` in it, so that it can end what it began."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _fail(message: str, code: int = KimicodeError.exit_code) -> int:
-    complain(f"kimicode: {message}")
-    return code
-
-
-def _origin(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"In {trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}." if trace else ""
+    raise typer.Exit(call(place, *arguments))
 
 
 @app.callback(invoke_without_command=True)
@@ -205,6 +154,42 @@ def trust(
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Say what works here, what does not, and what to do."""
     _call("doctor:doctor", as_json)
+
+
+@hook.command("install")
+def hook_install(
+    pre_push: Annotated[bool, typer.Option("--pre-push", help="Before a push, too: findings in its commits stop it.")] = False,
+    background: Annotated[bool, typer.Option("--background", help="Commits don't wait for a model: it reviews them afterwards.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="What could not be reviewed is stopped, too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where the folder of hooks is shared, or another program manages it.")
+    ] = False,
+) -> None:
+    """Review what is committed in this repository, from now on. A hook that is there is kept and run first."""
+    _call("hook:hook_install", pre_push, background, strict, force)
+
+
+@hook.command("uninstall")
+def hook_uninstall(force: Annotated[bool, typer.Option("--force", help="Also what somebody has changed since.")] = False) -> None:
+    """Take the hooks away and bring back what was there before."""
+    _call("hook:hook_uninstall", force)
+
+
+@hook.command("status")
+def hook_status() -> None:
+    """Say what is installed, whether it would run, and what the last commits' reviews said."""
+    _call("hook:hook_status")
+
+
+@hook.command("run")
+def hook_run(
+    name: Annotated[str, typer.Argument(help="pre-commit, post-commit or pre-push.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="What git gave the hook.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="What could not be reviewed is stopped, too.")] = False,
+    no_model: Annotated[bool, typer.Option("--no-model", help="Instant checks only.")] = False,
+) -> None:
+    """Act as one of git's hooks; what the installed scripts and pre-commit call."""
+    _call("hook_run:hook_run", name, arguments or [], strict, no_model)
 
 
 @models.command("list")
