@@ -31,11 +31,13 @@ def assemble(dialect: Dialect, source: bytes, nodes: Mapping[str, list[Node]]) -
     """Everything that a file says about names."""
     lines = _Lines(source)
     imported = _imported(dialect, source, nodes)
-    names = {node.start_byte: node.end_byte for node in nodes.get("n", ())}
+    inside = _Stretches(imported)
+    # What is bound by an import is defined elsewhere.
+    names = {node.start_byte: node.end_byte for node in nodes.get("n", ()) if node.start_byte not in inside}
     sweep = Sweep(dialect, source, lines.at)
     sweep.define(spans_of(nodes, source), names)
     known = {definition.name for definition in sweep.definitions if definition.parent < 0}
-    references = sweep.refer(_uses(source, nodes, imported, names, known))
+    references = sweep.refer(_uses(source, nodes, imported, inside, names, known))
     imports = (Import(found.module, tuple(name for name, _, _ in found.names), lines.at(found.start)) for found in imported)
     return tuple(sweep.definitions), tuple(references), tuple(imports)
 
@@ -50,19 +52,31 @@ def _imported(dialect: Dialect, source: bytes, nodes: Mapping[str, list[Node]]) 
     return found
 
 
-def _uses(source: bytes, nodes: Mapping[str, list[Node]], imported: list[Imported], names: dict[int, int], known: set[str]) -> Uses:
+def _uses(
+    source: bytes, nodes: Mapping[str, list[Node]], imported: list[Imported], inside: "_Stretches", names: dict[int, int], known: set[str]
+) -> Uses:
     """References by where they start, without names that define something, or stand in an import."""
     uses: Uses = {start: (end, "import") for found in imported for _, start, end in found.names if start >= 0}
     for start, use in uses_of(nodes, source).items():
-        if start not in names:
+        if start not in names and start not in inside:
             uses.setdefault(start, use)
     worth = {name.encode() for name in known.union(*(tuple(name for name, _, _ in found.names) for found in imported))}
-    starts = [found.start for found in imported]
     for start, end in plain_names(nodes.get("name", ()), source, worth):
-        before = bisect_right(starts, start) - 1
-        if start not in names and (before < 0 or start >= imported[before].end):
+        if start not in names and start not in inside:
             uses.setdefault(start, (end, "name"))
     return uses
+
+
+class _Stretches:
+    """The places that lie in import statements."""
+
+    def __init__(self, imported: list[Imported]) -> None:
+        self._starts = [found.start for found in imported]
+        self._ends = [found.end for found in imported]
+
+    def __contains__(self, place: int) -> bool:
+        before = bisect_right(self._starts, place) - 1
+        return before >= 0 and place < self._ends[before]
 
 
 class _Lines:

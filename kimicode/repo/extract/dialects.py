@@ -3,6 +3,9 @@
 What this module does not do: parse; the queries themselves are files in `queries/`.
 """
 
+import re
+from functools import cache
+from pathlib import PurePath
 from typing import Final
 
 import msgspec
@@ -11,9 +14,10 @@ from kimicode.languages import Grammar, grammar_of
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """One language. `queries` are files of `queries/`, taken together; `imports` is the key of its import statements (`imports`).
+    """One language: its grammar, and what it needs beside it.
 
-    `minifies`: its files are shipped minified. `upper_constants`: a variable in capitals is a constant.
+    `queries` are files of `queries/`, taken together; `imports` is the key of its import statements (`imports`). `minifies`: its files are
+    shipped minified. `upper_constants`: a variable in capitals is a constant. `constructors`: methods of these names construct.
     """
 
     grammar: Grammar
@@ -21,6 +25,7 @@ class Dialect(msgspec.Struct, frozen=True):
     imports: str
     minifies: bool = False
     upper_constants: bool = False
+    constructors: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -28,22 +33,61 @@ class Dialect(msgspec.Struct, frozen=True):
         return self.grammar.name
 
 
-class _Traits(msgspec.Struct, frozen=True):
-    queries: tuple[str, ...]
-    imports: str
-    minifies: bool = False
-    upper_constants: bool = False
+def _dialect(
+    path: str, *, queries: tuple[str, ...] = (), minifies: bool = False, upper_constants: bool = False, constructors: tuple[str, ...] = ()
+) -> Dialect:
+    """The dialect of files like `path`; its import statements go by its first query."""
+    grammar = grammar_of(path)
+    assert grammar is not None
+    return Dialect(grammar, queries, queries[0], minifies, upper_constants, frozenset(constructors))
 
 
-_TRAITS: Final = {
-    "Python": _Traits(("python",), "python", upper_constants=True),
-}
+@cache
+def _dialects() -> dict[Grammar, Dialect]:
+    dialects = (
+        _dialect("a.py", queries=("python",), upper_constants=True),
+        _dialect("a.js", queries=("ecmascript", "javascript"), minifies=True, constructors=("constructor",)),
+        _dialect("a.ts", queries=("ecmascript", "typescript"), minifies=True, constructors=("constructor",)),
+        _dialect("a.tsx", queries=("ecmascript", "typescript", "jsx"), minifies=True, constructors=("constructor",)),
+        _dialect("a.rs", queries=("rust",)),
+        _dialect("a.go", queries=("go",)),
+        _dialect("a.java", queries=("java",)),
+        _dialect("a.c", queries=("c",)),
+        _dialect("a.cpp", queries=("c", "cpp")),
+        _dialect("a.cs", queries=("csharp",)),
+        _dialect("a.rb", queries=("ruby",), constructors=("initialize",)),
+        _dialect("a.php", queries=("php",), upper_constants=True, constructors=("__construct",)),
+        _dialect("a.kt", queries=("kotlin",), upper_constants=True),
+        _dialect("a.swift", queries=("swift",)),
+        _dialect("a.scala", queries=("scala",)),
+        _dialect("a.sh", queries=("bash",), upper_constants=True),
+        _dialect("a.lua", queries=("lua",), upper_constants=True),
+        _dialect("a.zig", queries=("zig",)),
+        _dialect("a.hs", queries=("haskell",)),
+    )
+    return {dialect.grammar: dialect for dialect in dialects}
+
+
+_H_IS_CPP: Final = re.compile(
+    rb"^\s*(?:class|namespace|template|using|public:|private:|protected:)\b|::|\bconstexpr\b|\boverride\b", re.MULTILINE
+)
+_SHEBANG: Final = re.compile(rb"#!\s*\S*?/(?:env\s+(?:-\S+\s+)*)?([A-Za-z]+)[\d.]*(?:\s|$)")
+_INTERPRETERS: Final = {
+    b"python": "a.py", b"pypy": "a.py", b"node": "a.js", b"sh": "a.sh", b"bash": "a.sh", b"dash": "a.sh", b"ksh": "a.sh",
+    b"zsh": "a.sh", b"ruby": "a.rb", b"php": "a.php", b"lua": "a.lua", b"luajit": "a.lua",
+}  # fmt: skip
+_LOOKED_AT: Final = 65_536
 
 
 def dialect_of(path: str, data: bytes) -> Dialect | None:
-    """The language of a file; None where none is known, or it has no symbols (JSON, CSS)."""
+    """The language of a file, by its name, or where that says nothing by its first line; None where none is known, or it has no symbols.
+
+    A `.h` is C++ where something in it could not be C.
+    """
     grammar = grammar_of(path)
-    traits = _TRAITS.get(grammar.name) if grammar is not None else None
-    if grammar is None or traits is None:
-        return None
-    return Dialect(grammar, traits.queries, traits.imports, traits.minifies, traits.upper_constants)
+    suffix = PurePath(path).suffix
+    if grammar is None and suffix == ".h":
+        grammar = grammar_of("a.cpp" if _H_IS_CPP.search(data, 0, _LOOKED_AT) else "a.c")
+    elif grammar is None and suffix == "" and (found := _SHEBANG.match(data)) is not None:
+        grammar = grammar_of(_INTERPRETERS.get(found[1], ""))
+    return _dialects().get(grammar) if grammar is not None else None

@@ -21,6 +21,10 @@ _MATCH_LIMIT: Final = 4_096
 """Matches that a query keeps open at once: bounds memory and time where the text is nonsense; sources need a few dozen."""
 
 
+_CHUNK: Final = 65_536
+"""Bytes (a parser that gets a view of them dies) handed over at once, also for each comparison that a query asks for."""
+
+
 class Catch(msgspec.Struct, frozen=True):
     """The nodes of each capture of the queries, and whether the source has syntax errors."""
 
@@ -39,9 +43,10 @@ def caught(dialect: Dialect, source: bytes) -> Catch | None:
 
 def _parsed(dialect: Dialect, source: bytes) -> Tree | None:
     end = time.monotonic() + PARSE_LIMIT_S
-    view = memoryview(source)
     try:
-        return _parser(dialect).parse(lambda offset, _: view[offset:], progress_callback=lambda _, __: time.monotonic() >= end)
+        return _parser(dialect).parse(
+            lambda offset, _: source[offset : offset + _CHUNK], progress_callback=lambda _, __: time.monotonic() >= end
+        )
     except ValueError:
         # It was stopped, and would go on where it was.
         _parser(dialect).reset()

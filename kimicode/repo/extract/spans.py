@@ -16,14 +16,20 @@ SCOPE: Final = "scope"
 OWN: Final = "own"
 """A field assigned through the object: `self.name = ...`."""
 
-_KINDS: Final = (
-    "module namespace class interface trait protocol struct enum union object extension "
-    "function method constructor macro property field constant variable"
-).split()
-_CAPTURES: Final = {kind: kind for kind in (*_KINDS, SCOPE, OWN)} | {"type_alias": "type"}
-"""The kind of each capture that is a definition; the capture `type` is a reference."""
+PROMOTED: Final = "promoted"
+"""A parameter of a constructor that is a field at the same time."""
 
-_ONE_LINE: Final = frozenset(("property", "field", "constant", "variable", OWN))
+PROTOTYPE: Final = "prototype"
+"""A function that is declared here: within another one it may as well be a variable."""
+
+_KINDS: Final = (
+    "module namespace enum interface trait protocol struct union object extension class "
+    "constructor method function macro property field constant variable"
+).split()
+_CAPTURES: Final = {kind: kind for kind in (*_KINDS, PROTOTYPE, SCOPE, OWN, PROMOTED)} | {"type_alias": "type"}
+"""The kind of each capture that is a definition; the capture `type` is a reference. What was caught twice is the first of them."""
+
+_ONE_LINE: Final = frozenset(("field", "constant", "variable", OWN, PROMOTED))
 """Kinds whose signature is their line: what stands before the name matters, and there may be several on it."""
 
 _BETWEEN: Final = re.compile(rb"(?:\s+|//[^\n]*|/\*.*?\*/|#[^\[\n][^\n]*|export default\b|export\b)*", re.DOTALL)
@@ -41,22 +47,28 @@ class Span(NamedTuple):
 
 
 def spans_of(nodes: Mapping[str, list[Node]], source: bytes) -> list[Span]:
-    """All definitions and scopes, in no order."""
+    """All definitions and scopes, outer ones before those inside."""
     marks = _Marks(nodes.get("mark", ()), source)
     wraps = {node.end_byte: node.start_byte for node in nodes.get("wrap", ())}
     bodies = {node.end_byte: node.start_byte for node in nodes.get("body", ())}
-    spans = []
+    spans: dict[tuple[int, int], Span] = {}
     for capture, kind in _CAPTURES.items():
         for node in nodes.get(capture, ()):
             start, end = node.start_byte, node.end_byte
-            if kind in _ONE_LINE or kind is SCOPE:
-                spans.append(Span(marks.before(start), end, kind, start, -1))
+            if (start, end) in spans:
                 continue
-            start = min(start, wraps.get(end, start), wraps.get(end + 1, start))
+            if kind in _ONE_LINE or kind is SCOPE:
+                spans[start, end] = Span(marks.before(start), end, kind, start, -1)
+                continue
+            first = min(start, wraps.get(end, start), wraps.get(end + 1, start))
             body = node.child_by_field_name("body")
             signed = body.start_byte if body is not None else bodies.get(end, end)
-            spans.append(Span(marks.before(start), end, kind, marks.after(start), signed))
-    return spans
+            spans[start, end] = Span(marks.before(first), end, kind, marks.after(first), signed)
+    return sorted(spans.values(), key=_order)
+
+
+def _order(span: Span) -> tuple[int, int]:
+    return span.start, -span.end
 
 
 class _Marks:

@@ -1,4 +1,4 @@
-"""One pass over definitions, their names and references in the order of the text: what lies in what.
+"""Definitions and references in the order of the text: which name is whose, and what lies in what.
 
 What this module does not do: find any of them (`spans`, `uses`).
 """
@@ -8,31 +8,46 @@ from typing import Final, cast
 
 from kimicode.repo.extract.dialects import Dialect
 from kimicode.repo.extract.signatures import line_of, signature_of
-from kimicode.repo.extract.spans import OWN, SCOPE, Span
+from kimicode.repo.extract.spans import OWN, PROMOTED, PROTOTYPE, SCOPE, Span
 from kimicode.repo.symbols import Definition, DefinitionKind, Reference, ReferenceKind
 
 _HOLDERS: Final = frozenset("class interface trait protocol struct enum union object extension".split())
 """Kinds whose functions are methods, and whose variables are fields."""
 
 _HELD: Final = {"function": "method", "variable": "field"}
+_HIDDEN: Final = {OWN: "field", PROMOTED: "field", PROTOTYPE: "function"}
+"""The kinds of captures that are looked at more closely before they are definitions."""
+
 _CALLABLE: Final = frozenset(("function", "method", "constructor", "macro", "property", "field", "constant", "variable", SCOPE))
 """Variables inside of them are local."""
 
-_LOCAL: Final = frozenset(("variable", "constant", "field"))
+_LOCAL: Final = frozenset(("variable", "constant", "field", "property", PROTOTYPE))
+_ONCE: Final = frozenset(("variable", "constant", "field"))
+"""Kinds that are defined where they are first assigned."""
+
+_OBJECTS: Final = (b"self.", b"this.", b"@", b"$this->")
 
 
-def _place(event: tuple[int, int, int, Span | None]) -> tuple[int, int, int]:
-    return event[:3]
+def names_of(spans: Sequence[Span], names: Mapping[int, int]) -> dict[int, int]:
+    """Where the name of each span begins, by the span's place in `spans`, which are sorted: outer ones before those inside.
 
-
-class _Open:
-    """A definition or scope that the sweep is inside of. `index` is -1 until it is named."""
-
-    __slots__ = ("index", "span")
-
-    def __init__(self, span: Span) -> None:
-        self.span = span
-        self.index = -1
+    A name belongs to the innermost span around it that has none yet.
+    """
+    events = [(span.start, 0, number) for number, span in enumerate(spans)]
+    events += [(start, 1, 0) for start in names]
+    events.sort()
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for start, what, number in events:
+        while opened and spans[opened[-1]].end <= start:
+            opened.pop()
+        if what == 0:
+            opened.append(number)
+            continue
+        owner = next((span for span in reversed(opened) if span not in found and spans[span].kind != SCOPE), None)
+        if owner is not None:
+            found[owner] = start
+    return found
 
 
 class Sweep:
@@ -44,33 +59,32 @@ class Sweep:
         self._dialect = dialect
         self._source = source
         self._line_at = line_at
-        self._open: list[_Open] = []
-        self._variables: set[tuple[int, str]] = set()
+        self._open: list[tuple[int, int, str]] = []
+        self._once: set[tuple[int, str]] = set()
         self._texts: dict[bytes, str] = {}
 
     def define(self, spans: Sequence[Span], names: Mapping[int, int]) -> None:
-        """Find the definitions. A name belongs to the innermost definition around it that has none yet."""
-        events: list[tuple[int, int, int, Span | None]] = [(span.start, 0, -span.end, span) for span in spans]
-        events += [(start, 1, end, None) for start, end in names.items()]
-        events.sort(key=_place)
+        """Find the definitions among `spans`, which are sorted. `names` are ends by starts."""
+        begins = names_of(spans, names)
         opened = self._open
-        for start, _, end, span in events:
-            while opened and opened[-1].span.end <= start:
+        for number, span in enumerate(spans):
+            while opened and opened[-1][0] <= span.start:
                 opened.pop()
-            if span is None:
-                self._name(start, end)
-            else:
-                opened.append(_Open(span))
+            start = begins.get(number)
+            if start is not None:
+                self._define(span, start, names[start])
+            elif span.kind == SCOPE:
+                opened.append((span.end, self._around(), SCOPE))
 
     def refer(self, uses: Mapping[int, tuple[int, ReferenceKind]]) -> Iterator[Reference]:
         """The references, each with what it lies in. Comes after `define`."""
-        bounds = sorted(self._bounds, reverse=True)
+        bounds = self._bounds[::-1]
         opened: list[tuple[int, int]] = []
         text, line_at = self._text, self._line_at
         for start, (end, kind) in sorted(uses.items()):
             while bounds and bounds[-1][0] <= start:
                 _, stop, index = bounds.pop()
-                opened.append((-stop, index))
+                opened.append((stop, index))
             while opened and opened[-1][0] <= start:
                 opened.pop()
             yield Reference(text(start, end), kind, line_at(start), opened[-1][1] if opened else -1)
@@ -82,51 +96,41 @@ class Sweep:
             text = self._texts[raw] = raw.decode("utf-8", "replace")
         return text
 
-    def _name(self, start: int, end: int) -> None:
-        for place in range(len(self._open) - 1, -1, -1):
-            here = self._open[place]
-            if here.index < 0 and here.span.kind != SCOPE:
-                self._define(place, start, end)
-                return
+    def _around(self) -> int:
+        return self._open[-1][1] if self._open else -1
 
-    def _define(self, place: int, start: int, end: int) -> None:
-        here, around = self._open[place], self._open[:place]
+    def _define(self, span: Span, start: int, end: int) -> None:
         name = self._text(start, end)
-        parent = self._parent(here.span, around)
+        parent = self._parent(span)
         if parent is None:
-            del self._open[place]
             return
-        kind = self._kind(here.span.kind, name, self.definitions[parent].kind if parent >= 0 else "")
-        if kind in _LOCAL:
-            if (parent, name) in self._variables:
-                del self._open[place]
+        kind = self._kind(span.kind, name, self.definitions[parent].kind if parent >= 0 else "")
+        if kind in _ONCE:
+            if (parent, name) in self._once:
                 return
-            self._variables.add((parent, name))
-        here.index = len(self.definitions)
-        self._bounds.append((here.span.start, -here.span.end, here.index))
-        self.definitions.append(
-            Definition(
-                name, kind, self._line_at(here.span.start), self._line_at(max(start, here.span.end - 1)), parent, self._signature(here.span)
-            )
-        )
+            self._once.add((parent, name))
+        index = len(self.definitions)
+        first, last = self._line_at(span.start), self._line_at(max(start, span.end - 1))
+        self.definitions.append(Definition(name, kind, first, last, parent, self._signature(span)))
+        self._bounds.append((span.start, span.end, index))
+        self._open.append((span.end, index, kind))
 
-    def _parent(self, span: Span, around: Sequence[_Open]) -> int | None:
+    def _parent(self, span: Span) -> int | None:
         """The place of the enclosing definition, -1 for none; None for what is no definition: a local variable, another object's field."""
-        if span.kind == OWN:
-            if not self._source.startswith(b"self.", span.start):
+        if span.kind in (OWN, PROMOTED):
+            if span.kind == OWN and not self._source.startswith(_OBJECTS, span.start):
                 return None
-            return next((outer.index for outer in reversed(around) if outer.index >= 0 and outer.span.kind in _HOLDERS), None)
-        if span.kind in _LOCAL and around and around[-1].span.kind in _CALLABLE:
+            return next((index for _, index, kind in reversed(self._open) if kind in _HOLDERS), None)
+        if span.kind in _LOCAL and self._open and self._open[-1][2] in _CALLABLE:
             return None
-        return next((outer.index for outer in reversed(around) if outer.index >= 0), -1)
+        return self._around()
 
     def _kind(self, kind: str, name: str, parent: str) -> DefinitionKind:
-        if kind == OWN:
-            kind = "field"
-        elif kind == "variable" and self._dialect.upper_constants and name.isupper():
+        kind = _HIDDEN.get(kind, kind)
+        if kind == "variable" and self._dialect.upper_constants and name.isupper():
             kind = "constant"
         elif parent in _HOLDERS:
-            kind = _HELD.get(kind, kind)
+            kind = "constructor" if kind in ("function", "method") and name in self._dialect.constructors else _HELD.get(kind, kind)
         return cast(DefinitionKind, kind)
 
     def _signature(self, span: Span) -> str:

@@ -11,21 +11,35 @@ from tree_sitter import Node
 
 from kimicode.repo.symbols import ReferenceKind
 
-_KINDS: Final[tuple[ReferenceKind, ...]] = ("base", "decorator", "call", "type")
-"""Where a name was caught as several, the first counts."""
+_KINDS: Final[dict[str, ReferenceKind]] = {
+    "base": "base", "base_path": "base", "decorator": "decorator", "decorator_path": "decorator",
+    "call": "call", "call_path": "call", "type": "type", "type_path": "type", "named": "name",
+}  # fmt: skip
+"""Captures and what they mean; of a `path` the last name counts. Where a name was caught as several, the first does."""
 
 _TYPE_NAMES: Final = re.compile(rb"\bLiteral\[[^\]]*\]|(?:[^\W\d]\w*\.)*([^\W\d]\w*)")
 """Names in a type; of a dotted one the last part; nothing of `Literal["a"]`."""
 
-_NOT_TYPES: Final = frozenset((b"None", b"True", b"False"))
+_NOT_TYPES: Final = frozenset(b"None True False int str bool float bytes object list dict set tuple type".split())
+_PATH: Final = re.compile(
+    rb"(?:(?:dyn|impl|struct|class|enum|union|typename|mut|const|unowned|virtual)\s+)*(?:[^\W\d][\w$]*\s*(?:\.|::|\\|->|:)\s*)*([^\W\d][\w$]*[?!]?)"
+)
+"""A name with what it is in: `a.b`, `A::b`; arguments of a generic type are not looked at."""
 
 
 def uses_of(nodes: Mapping[str, list[Node]], source: bytes) -> dict[int, tuple[int, ReferenceKind]]:
     """End and kind of each reference, by where it starts. Plain names are not among them (`plain_names`)."""
     found: dict[int, tuple[int, ReferenceKind]] = {}
-    for kind in _KINDS:
-        for node in nodes.get(kind, ()):
-            found.setdefault(node.start_byte, (node.end_byte, kind))
+    for capture, kind in _KINDS.items():
+        is_path = capture.endswith("_path")
+        for node in nodes.get(capture, ()):
+            start, end = node.start_byte, node.end_byte
+            if is_path:
+                path = _PATH.search(source, start, end)
+                if path is None:
+                    continue
+                start, end = path.span(1)
+            found.setdefault(start, (end, kind))
     for start, end in _in_types(nodes.get("types", ()), source):
         found.setdefault(start, (end, "type"))
     return found
@@ -44,8 +58,8 @@ def _in_types(nodes: Sequence[Node], source: bytes) -> Iterator[tuple[int, int]]
 
 
 def plain_names(nodes: Sequence[Node], source: bytes, known: set[bytes]) -> Iterator[tuple[int, int]]:
-    """Where names of `known` stand: all other plain names are mostly local variables."""
+    """Where names stand that the file defines or imports (`known`), or that begin with a capital: others are mostly local variables."""
     for node in nodes:
         start, end = node.start_byte, node.end_byte
-        if source[start:end] in known:
+        if (65 <= source[start] <= 90 and end - start > 2) or source[start:end] in known:
             yield start, end

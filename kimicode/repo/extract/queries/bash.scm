@@ -1,0 +1,6 @@
+(function_definition name: (_) @n) @function
+(program (variable_assignment name: (variable_name) @n @variable))
+(declaration_command (variable_assignment name: (variable_name) @n @variable))
+
+(command name: (command_name (word) @command))
+(command name: (command_name (word) @_s) . argument: (_) (#any-of? @_s "source" ".")) @import

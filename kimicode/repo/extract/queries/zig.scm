@@ -1,0 +1,17 @@
+(variable_declaration . (identifier) @n (struct_declaration)) @struct
+(variable_declaration . (identifier) @n (enum_declaration)) @enum
+(variable_declaration . (identifier) @n (union_declaration)) @union
+(variable_declaration . (identifier) @n (error_set_declaration)) @enum
+(variable_declaration . (identifier) @n) @variable
+(function_declaration name: (_) @n) @function
+(container_field name: (identifier) @n) @field
+(error_set_declaration (identifier) @n @constant)
+
+(call_expression function: [(identifier) @call (field_expression member: (_) @call)])
+(struct_initializer . [(identifier) @call (field_expression member: (_) @call)])
+(_ type: [(identifier) (field_expression) (pointer_type) (nullable_type) (slice_type) (error_union_type) (array_type)] @type_path)
+(identifier) @name
+
+(variable_declaration (builtin_function (builtin_identifier) @_i) (#any-of? @_i "@import" "@cImport")) @import
+(variable_declaration (field_expression (builtin_function (builtin_identifier) @_i)) (#eq? @_i "@import")) @import
+(builtin_function (builtin_identifier) @_i (#eq? @_i "@import")) @import
