@@ -29,10 +29,10 @@ from prompts import load
 _VERSION: Final = "1"
 """Raised where the meaning of kept answers changes without any of the texts doing so."""
 
-_BYTES_PER_TOKEN: Final = 2
-"""Fewer than any vocabulary needs for code, so that what is planned fits."""
+_BYTES_PER_TOKEN: Final = 1.5
+"""Fewer than a small vocabulary needs for code (kimi-nano's: 1.7), so that what is planned fits."""
 
-_ANSWER_SHARE: Final = 4
+_ANSWER_SHARE: Final = 8
 _LEAST_ROOM: Final = 600
 Words: TypeAlias = Mapping[str, str]
 """Prompt texts by name."""
@@ -156,12 +156,11 @@ def most_tokens(info: ModelInfo, *, thinking: bool) -> int:
 
 
 def _room(info: ModelInfo, first: Sequence[Message], words: Words, order: Order) -> int:
-    """Bytes of shown code that fit in one call beside everything else."""
+    """Bytes of shown code that fit in one call beside everything else: the second pass holds the first one's findings too."""
     fixed = sum(len(each.content.encode("utf-8", "replace")) for each in first if isinstance(each, System | User))
     fixed += max(len(words[name]) for name in ("review/find", "review/refute"))
-    # The larger half of a small context is for what is said about the code in the second pass.
-    tokens = info.context - most_tokens(info, thinking=order.effort == "high")
-    return min(order.bounds.group_bytes, tokens * _BYTES_PER_TOKEN - fixed)
+    answers = most_tokens(info, thinking=order.effort != "low") + most_tokens(info, thinking=False)
+    return min(order.bounds.group_bytes, int((info.context - answers) * _BYTES_PER_TOKEN) - fixed)
 
 
 def _common(order: Order, info: ModelInfo, first: Sequence[Message], words: Words) -> tuple[str, ...]:
