@@ -47,7 +47,7 @@ def _imported(dialect: Dialect, source: bytes, nodes: Mapping[str, list[Node]]) 
     done = 0
     for start, end in sorted((node.start_byte, -node.end_byte) for node in nodes.get("import", ())):
         if start >= done:
-            found += imports_in(dialect.imports, source, start, -end)
+            found += imports_in(dialect.queries[0], source, start, -end)
             done = -end
     return found
 

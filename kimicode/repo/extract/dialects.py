@@ -16,16 +16,17 @@ from kimicode.languages import Grammar, grammar_of
 class Dialect(msgspec.Struct, frozen=True):
     """One language: its grammar, and what it needs beside it.
 
-    `queries` are files of `queries/`, taken together; `imports` is the key of its import statements (`imports`). `minifies`: its files are
-    shipped minified. `upper_constants`: a variable in capitals is a constant. `constructors`: methods of these names construct.
+    `queries` are files of `queries/`, taken together; the first names the reader of its import statements (`statements`). `minifies`: its
+    files are shipped minified. `upper_constants`: a variable in capitals is a constant. `constructors`: methods of these names construct.
+    `merges`: a function is given in several pieces, one after the other.
     """
 
     grammar: Grammar
     queries: tuple[str, ...]
-    imports: str
     minifies: bool = False
     upper_constants: bool = False
     constructors: frozenset[str] = frozenset()
+    merges: bool = False
 
     @property
     def name(self) -> str:
@@ -34,12 +35,18 @@ class Dialect(msgspec.Struct, frozen=True):
 
 
 def _dialect(
-    path: str, *, queries: tuple[str, ...] = (), minifies: bool = False, upper_constants: bool = False, constructors: tuple[str, ...] = ()
+    path: str,
+    *,
+    queries: tuple[str, ...] = (),
+    minifies: bool = False,
+    upper_constants: bool = False,
+    constructors: tuple[str, ...] = (),
+    merges: bool = False,
 ) -> Dialect:
-    """The dialect of files like `path`; its import statements go by its first query."""
+    """The dialect of files like `path`."""
     grammar = grammar_of(path)
     assert grammar is not None
-    return Dialect(grammar, queries, queries[0], minifies, upper_constants, frozenset(constructors))
+    return Dialect(grammar, queries, minifies, upper_constants, frozenset(constructors), merges)
 
 
 @cache
@@ -63,7 +70,7 @@ def _dialects() -> dict[Grammar, Dialect]:
         _dialect("a.sh", queries=("bash",), upper_constants=True),
         _dialect("a.lua", queries=("lua",), upper_constants=True),
         _dialect("a.zig", queries=("zig",)),
-        _dialect("a.hs", queries=("haskell",)),
+        _dialect("a.hs", queries=("haskell",), merges=True),
     )
     return {dialect.grammar: dialect for dialect in dialects}
 

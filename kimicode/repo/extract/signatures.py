@@ -19,7 +19,7 @@ def signature_of(source: bytes, start: int, end: int) -> str:
     text = source[start : min(end, start + _HEAD_BYTES)].decode("utf-8", "replace")
     if "\n" in text:
         text = _COMMENT.sub("", text)
-    text = _SPACES.sub(" ", text).strip().rstrip("{=:; ").rstrip()
+    text = _SPACES.sub(" ", text).strip().removesuffix(" where").rstrip("{=:; ")
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
@@ -27,5 +27,10 @@ def line_of(source: bytes, place: int) -> str:
     """The line in which the byte at `place` stands; from `place` on where there is more than it on the line."""
     start = source.rfind(b"\n", 0, place) + 1
     stop = source.find(b"\n", place)
+    if stop < 0:
+        stop = len(source)
     crowded = place - start > MAX_CHARS // 2 or b"{" in source[start:place]
-    return signature_of(source, place if crowded else start, stop if stop >= 0 else len(source)).rstrip(";,")
+    if crowded:
+        semicolon = source.find(b";", place, stop)
+        return signature_of(source, place, semicolon if semicolon >= 0 else stop)
+    return signature_of(source, start, stop).rstrip(",")

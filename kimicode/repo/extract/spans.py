@@ -32,6 +32,9 @@ _CAPTURES: Final = {kind: kind for kind in (*_KINDS, PROTOTYPE, SCOPE, OWN, PROM
 _ONE_LINE: Final = frozenset(("field", "constant", "variable", OWN, PROMOTED))
 """Kinds whose signature is their line: what stands before the name matters, and there may be several on it."""
 
+_BRACED: Final = frozenset(("struct", "enum", "union", "interface", "class", "object", "protocol", "trait"))
+"""Kinds whose body is in braces, where a grammar has no name for it."""
+
 _BETWEEN: Final = re.compile(rb"(?:\s+|//[^\n]*|/\*.*?\*/|#[^\[\n][^\n]*|export default\b|export\b)*", re.DOTALL)
 """What may stand between an attribute and what it belongs to."""
 
@@ -63,6 +66,10 @@ def spans_of(nodes: Mapping[str, list[Node]], source: bytes) -> list[Span]:
             first = min(start, wraps.get(end, start), wraps.get(end + 1, start))
             body = node.child_by_field_name("body")
             signed = body.start_byte if body is not None else bodies.get(end, end)
+            signed = signed if signed > start else end
+            if signed == end and kind in _BRACED:
+                brace = source.find(b"{", first, end)
+                signed = brace if brace >= 0 else end
             spans[start, end] = Span(marks.before(first), end, kind, marks.after(first), signed)
     return sorted(spans.values(), key=_order)
 

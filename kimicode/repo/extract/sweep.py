@@ -6,6 +6,8 @@ What this module does not do: find any of them (`spans`, `uses`).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
+import msgspec
+
 from kimicode.repo.extract.dialects import Dialect
 from kimicode.repo.extract.signatures import line_of, signature_of
 from kimicode.repo.extract.spans import OWN, PROMOTED, PROTOTYPE, SCOPE, Span
@@ -100,7 +102,7 @@ class Sweep:
         return self._open[-1][1] if self._open else -1
 
     def _define(self, span: Span, start: int, end: int) -> None:
-        name = self._text(start, end)
+        name = self._text(start, end).removeprefix(":")
         parent = self._parent(span)
         if parent is None:
             return
@@ -109,11 +111,24 @@ class Sweep:
             if (parent, name) in self._once:
                 return
             self._once.add((parent, name))
+        if self._dialect.merges and self._goes_on(name, kind, parent, span):
+            return
         index = len(self.definitions)
         first, last = self._line_at(span.start), self._line_at(max(start, span.end - 1))
         self.definitions.append(Definition(name, kind, first, last, parent, self._signature(span)))
         self._bounds.append((span.start, span.end, index))
         self._open.append((span.end, index, kind))
+
+    def _goes_on(self, name: str, kind: DefinitionKind, parent: int, span: Span) -> bool:
+        """True where the last definition is another piece of the same; then it is longer now."""
+        last = self.definitions[-1] if self.definitions else None
+        if last is None or (last.name, last.kind, last.parent) != (name, kind, parent):
+            return False
+        index = len(self.definitions) - 1
+        self.definitions[index] = msgspec.structs.replace(last, end_line=self._line_at(span.end - 1))
+        self._bounds.append((span.start, span.end, index))
+        self._open.append((span.end, index, kind))
+        return True
 
     def _parent(self, span: Span) -> int | None:
         """The place of the enclosing definition, -1 for none; None for what is no definition: a local variable, another object's field."""

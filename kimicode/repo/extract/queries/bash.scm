@@ -2,5 +2,5 @@
 (program (variable_assignment name: (variable_name) @n @variable))
 (declaration_command (variable_assignment name: (variable_name) @n @variable))
 
-(command name: (command_name (word) @command))
+(command name: (command_name (word) @call))
 (command name: (command_name (word) @_s) . argument: (_) (#any-of? @_s "source" ".")) @import

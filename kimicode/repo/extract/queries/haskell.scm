@@ -16,14 +16,15 @@
 (declarations (signature name: (_) @n) @function)
 (class_declarations (signature name: (_) @n) @method)
 (instance_declarations [(function name: (_) @n) (bind name: (_) @n)] @method)
+(class declarations: (_) @body)
+(instance declarations: (_) @body)
 (foreign_import signature: (signature name: (_) @n)) @function
 
 (apply function: [(variable) @call (constructor) @call (qualified id: (_) @call)])
 (infix left_operand: (variable) @call operator: (operator) @_o (#eq? @_o "$"))
 (infix operator: (infix_id (variable) @call))
 (instance name: (_) @base)
-(class context: (context) @types)
-(deriving classes: (_) @derived)
+(deriving classes: [(name) @base (tuple (name) @base)])
 (name) @type
 [(variable) (constructor)] @name
 

@@ -1,15 +1,14 @@
 (class name: [(constant) @n (scope_resolution name: (_) @n)]) @class
 (module name: [(constant) @n (scope_resolution name: (_) @n)]) @module
-(method name: (_) @n) @function
-(singleton_method name: (_) @n) @function
-(alias name: (_) @n) @function
+(method name: (_) @n) @method
+(singleton_method name: (_) @n) @method
+(alias name: (_) @n) @method
 (assignment left: (constant) @n) @constant
 (assignment left: (global_variable) @n @variable)
 (assignment left: (instance_variable) @n @own)
 (call method: (identifier) @_m arguments: (argument_list (simple_symbol) @n @property)
   (#any-of? @_m "attr_accessor" "attr_reader" "attr_writer" "attribute" "cattr_accessor" "mattr_accessor" "define_method" "alias_method" "delegate"))
-(class name: (_) @head superclass: (superclass (_) @base_path) @head)
-[(lambda) (block) (do_block)] @block
+(superclass (_) @base_path)
 
 (call method: [(identifier) (constant)] @call)
 (call receiver: [(constant) (scope_resolution)] @call_path method: (identifier) @_new (#eq? @_new "new"))

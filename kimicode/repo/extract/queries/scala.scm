@@ -9,7 +9,6 @@
 (function_declaration name: (_) @n) @function
 (given_definition name: (_) @n) @object
 (type_definition name: (_) @n) @type_alias
-[(val_definition) (var_definition) (val_declaration) (var_declaration)] @_v
 (val_definition pattern: [(identifier) @n @variable (identifiers (identifier) @n @variable) (tuple_pattern (identifier) @n @variable)])
 (var_definition pattern: [(identifier) @n @variable (identifiers (identifier) @n @variable) (tuple_pattern (identifier) @n @variable)])
 (val_declaration name: (identifier) @n @variable)
@@ -24,7 +23,7 @@
   (generic_function function: [(identifier) @call (field_expression field: (_) @call)])
 ])
 (instance_expression . (_) @call_path)
-(extends_clause type: [(type_identifier) (generic_type) (stable_type_identifier)] @base_path)
+(extends_clause [(type_identifier) (generic_type) (stable_type_identifier)] @base_path)
 (annotation name: (_) @decorator_path)
 (type_identifier) @type
 (identifier) @name

@@ -7,14 +7,14 @@
 (function_declaration name: (_) @n) @function
 (protocol_function_declaration name: (_) @n) @method
 (init_declaration name: "init" @n) @constructor
-(property_declaration name: (pattern bound_identifier: (_) @n @variable))
+(property_declaration name: (pattern bound_identifier: (_) @n @variable) !computed_value)
+(property_declaration name: (pattern bound_identifier: (_) @n) computed_value: (_) @body) @property
 (protocol_property_declaration name: (pattern bound_identifier: (_) @n @field))
 (typealias_declaration name: (type_identifier) @n) @type_alias
 (associatedtype_declaration name: (_) @n) @type_alias
 (enum_entry name: (simple_identifier) @n @constant)
 (macro_declaration (simple_identifier) @n) @macro
 (lambda_literal) @scope
-(computed_property) @scope
 (modifiers (attribute) @mark)
 
 (call_expression . [(simple_identifier) @call (navigation_expression suffix: (navigation_suffix suffix: (simple_identifier) @call))])

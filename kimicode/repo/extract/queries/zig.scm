@@ -2,9 +2,13 @@
 (variable_declaration . (identifier) @n (enum_declaration)) @enum
 (variable_declaration . (identifier) @n (union_declaration)) @union
 (variable_declaration . (identifier) @n (error_set_declaration)) @enum
-(variable_declaration . (identifier) @n) @variable
+(variable_declaration "const" . (identifier) @n) @constant
+(variable_declaration "var" . (identifier) @n) @variable
 (function_declaration name: (_) @n) @function
-(container_field name: (identifier) @n) @field
+(struct_declaration (container_field name: (identifier) @n @field))
+(union_declaration (container_field name: (identifier) @n @field))
+(enum_declaration (container_field name: (identifier) @n @constant))
+(enum_declaration (container_field type: (identifier) @n @constant))
 (error_set_declaration (identifier) @n @constant)
 
 (call_expression function: [(identifier) @call (field_expression member: (_) @call)])
