@@ -1,0 +1,109 @@
+"""The files that may come into a map, as sheets to choose lines from. Those of a counted tree's most important files are kept.
+
+What this module does not do: rank, or choose.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from kimicode.repo.choose import Sheet
+from kimicode.repo.focus import Focus
+from kimicode.repo.index import Index
+from kimicode.repo.outline import INDENT, Unit, one_line, outline
+from kimicode.repo.rank import Ranking
+from kimicode.repo.rank_keep import Kept
+from kimicode.repo.tree import Tree
+from kimicode.tokens import count
+
+_KIND: Final = "map-sheets-1"
+_CHUNK: Final = 100
+_MOST_NOTABLE: Final = 8
+
+
+class _File(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept of a file: tokens of its line and its folder's, its outline, and what the names were worth."""
+
+    path: str
+    line_tokens: int
+    folder_tokens: int
+    units: tuple[Unit, ...]
+    values: tuple[int, ...]
+
+
+_FILES: Final = msgspec.msgpack.Decoder(tuple[_File, ...])
+
+
+def file_line(path: str) -> str:
+    """The line of a file in its folder."""
+    return INDENT + one_line(path.rpartition("/")[2]) + "\n"
+
+
+def folder_line(path: str) -> str:
+    """The line of the folder that a file is in."""
+    return (one_line(path.rpartition("/")[0]) or ".") + "/\n"
+
+
+def sheets(index: Index, tree: Tree, kept: Kept, focus: Focus, most: int, show: Callable[[str], bool]) -> list[Sheet]:
+    """Of the files that come first, about `most`, and of those that the focus names, by path; without what must not be shown."""
+    ranking = kept.ranking
+    first = list(islice((place for place in ranking.order() if focus.allows(ranking.paths[place]) and show(ranking.paths[place])), most))
+    notable = [path for path in ranking.census.notable if focus.allows(path) and show(path)][:_MOST_NOTABLE]
+    wanted = {ranking.paths[place]: place for place in first}
+    others = {path for path in (*notable, *focus.files) if path not in wanted and path in tree.by_path and show(path)}
+    if others:
+        wanted.update((path, place) for place, path in enumerate(ranking.paths) if path in others)
+    files = _kept_files(index, kept, most)
+    for path in wanted.keys() & kept.changed:
+        files.pop(path, None)
+    fresh = [path for path in wanted if path not in files]
+    files.update((each.path, each) for each in _made(index, tree, ranking, fresh))
+    boost = {path: (2 << 60) // (1 + nth) for nth, path in enumerate(notable)}
+    return [_sheet(files[path], wanted[path], ranking, focus, boost.get(path, 0)) for path in sorted(wanted)]
+
+
+def _sheet(file: _File, place: int, ranking: Ranking, focus: Focus, notable: int) -> Sheet:
+    moved = ranking.moved
+    values = tuple(_now(moved, unit, value) for unit, value in zip(file.units, file.values, strict=True)) if moved else file.values
+    inside = focus.inside.get(file.path, 0)
+    extra = tuple(max(inside, focus.names.get(unit.name, 0)) for unit in file.units) if inside or focus.names else ()
+    first = max(notable, focus.files.get(file.path, 0))
+    tokens = (file.line_tokens, file.folder_tokens)
+    return Sheet(file.path, ranking.worth(place), ranking.factor(place), *tokens, file.units, values, extra, first)
+
+
+def _now(moved: Mapping[int, tuple[int, int]], unit: Unit, value: int) -> int:
+    return moved[unit.name][unit.inner] if unit.name in moved else value
+
+
+def _kept_files(index: Index, kept: Kept, most: int) -> dict[str, _File]:
+    """Those of the counted tree's most important files whose sheets are kept."""
+    found: dict[str, _File] = {}
+    for number in range((most + _CHUNK - 1) // _CHUNK if kept.name else 0):
+        data = index.kept(_KIND, f"{kept.name}:{number}")
+        if data is None:
+            break
+        found.update((each.path, each) for each in _FILES.decode(data))
+    return found
+
+
+def keep_sheets(index: Index, tree: Tree, kept: Kept, most: int) -> None:
+    """Keep what a later map needs, of `tree`, which is the counted one, for its `most` first files."""
+    order = kept.ranking.order()
+    for number in range((most + _CHUNK - 1) // _CHUNK):
+        paths = [kept.ranking.paths[place] for place in islice(order, _CHUNK)]
+        name = f"{kept.name}:{number}"
+        if index.kept(_KIND, name) is None:
+            index.keep({name: msgspec.msgpack.encode(_made(index, tree, kept.ranking, paths))}, kind=_KIND)
+
+
+def _made(index: Index, tree: Tree, ranking: Ranking, paths: Sequence[str]) -> Iterable[_File]:
+    symbols = index.symbols_of(tree.by_path[path] for path in paths) if paths else {}
+    made = []
+    for path in paths:
+        units = outline(symbols[path]) if path in symbols else ()
+        values = tuple(ranking.values(unit.name)[unit.inner] for unit in units)
+        made.append(_File(path, count(file_line(path)), count(folder_line(path)), units, values))
+    return made
