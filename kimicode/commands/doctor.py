@@ -24,6 +24,8 @@ from kimicode.home import kimicode_home
 from kimicode.model.catalogue import Catalogue, load_catalogue
 from kimicode.model.rundir import run_paths
 from kimicode.model.target import boxed_model, resolve
+from kimicode.repo.git_find import find_layout
+from kimicode.repo.git_run import version
 from kimicode.sandbox.boundary import Tier
 from kimicode.sandbox.probe import Capabilities, best_tier, probe, why_not_better
 from kimicode.session.store import SessionStore
@@ -113,13 +115,22 @@ def all_checks(environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def git(path: str | None) -> Check:
-    """Is there a git on the search path `path`, and does it start?"""
+    """Is there a git on the search path `path`, outside of the current folder, and does it start?"""
     advice = "Install git; without it kimicode can't tell what changed."
-    program = shutil.which("git", path=path)
-    if program is None:
-        return Check("git", "limited", "not on PATH", advice)
-    code, out = _output((program, "--version"))
-    return Check("git", "ok", f"{out} at {program}") if code == 0 else Check("git", "limited", f"{program} does not start: {out}", advice)
+    try:
+        program, said = version(path, _here())
+    except ToolError as error:
+        return Check("git", "limited", error.message, advice)
+    return Check("git", "ok", f"{said} at {program}")
+
+
+def _here() -> Path:
+    """The repository of the current folder: a git that lies in it is none to be run."""
+    try:
+        layout = find_layout(Path.cwd())
+    except (OSError, UsageError):
+        layout = None
+    return Path(os.devnull) if layout is None else layout.work_tree
 
 
 def ripgrep(folders: Sequence[Path], path: str | None) -> Check:

@@ -96,6 +96,12 @@ class Reader(Guarded, frozen=True):
         """The commit that `revision` means, through tags."""
         return self.resolve(f"{revision}^{{commit}}")
 
+    def reference(self, name: str) -> str | None:
+        """What the reference `name`, spelt whole (`refs/heads/main`), names now; None where there is none."""
+        if not name.startswith("refs/"):
+            raise ToolError(f"{name!r} is no whole name of a reference", hint="Name one like refs/heads/main.")
+        return text_of(self.answer("rev-parse", "--verify", "--quiet", "--end-of-options", name, fine=(0, 1, 128))) or None
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two revisions; None where they have none."""
         return text_of(self.answer("merge-base", self.commit(one), self.commit(other), fine=(0, 1))) or None

@@ -70,6 +70,17 @@ def locate(search: str | None, outside: Path) -> Path:
     return Path(found)
 
 
+def version(search: str | None, outside: Path) -> tuple[Path, str]:
+    """The git that `locate` finds, and what it says of itself, in a line. Raises `ToolError` where there is none, or it does not start."""
+    program = locate(search, outside)
+    answer = execute(
+        Order(program, ("--version",), {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, Path("/"), alone=False), Bounds(10.0, 1 << 16)
+    )
+    if answer.code:
+        raise ToolError(f"{program} does not start: {answer.complaint.strip() or f'exit code {answer.code}'}", hint=_ADVICE)
+    return program, answer.out.decode("utf-8", "replace").strip()
+
+
 def execute(order: Order, bounds: Bounds) -> Answer:
     """Run git to its end, whatever its exit code. Raises `ToolError` where it can't start, takes too long or writes too much."""
     named = " ".join(["git", *order.arguments[:1]])
