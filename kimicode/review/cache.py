@@ -72,8 +72,8 @@ def findings_of(entry: Entry, hunks: Sequence[tuple[str, Hunk]]) -> tuple[Findin
 
 
 def _within(line: int, hunk: Hunk) -> bool:
-    # What was deleted at the end of a file, or with all of it, touches the last line there is, or line 1.
-    return max(0, hunk.new_start - 1) <= line <= max(1, hunk.new_start + hunk.new_count)
+    # Where a hunk leaves nothing, or nothing is left of the file, what was deleted touches the line before, or line 1.
+    return max(1, hunk.new_start) <= line <= max(1, hunk.new_start + hunk.new_count - 1, hunk.new_start)
 
 
 class Cache:

@@ -16,7 +16,7 @@ from kimicode.model.client import ModelInfo
 from kimicode.review.answer import FINDINGS, VERDICTS
 from kimicode.review.blocks import BARE, NARROW, USUAL
 from kimicode.review.cache import key_of
-from kimicode.review.change import Change, Contents, Hunk
+from kimicode.review.change import Change, Contents, FileChange, Hunk
 from kimicode.review.finding import Finding
 from kimicode.review.groups import Limit, make_groups
 from kimicode.review.order import Order
@@ -93,7 +93,7 @@ def plan(change: Change, contents: Contents, order: Order, info: ModelInfo, foun
         detail = f"{info.model} has {info.context:,} tokens of context, which holds no more than the rules."
         return Plan((), (*omissions, Omission("too large", tuple(file.path for file in files), detail)))
     shower = _Shower(contents, masked, order.bounds.content_bytes)
-    made, large = make_groups(files, Limit(order.bounds.group_lines, room), lambda piece: shower.size((piece,), bare=True))
+    made, large = make_groups(files, Limit(order.bounds.group_lines, room), shower.size)
     if large:
         omissions = (*omissions, Omission("too large", large, f"A part of these files does not fit in one call to {info.model}."))
     if order.rules.cut:
@@ -111,6 +111,7 @@ class _Shower:
         self._masked = masked
         self._most = most
         self._known: dict[str, bytes | None] = {}
+        self._sizes: dict[tuple[str, Hunk], int] = {}
 
     def views(self, pieces: Sequence[Piece], room: int) -> tuple[View, ...]:
         """The widest form that fits."""
@@ -120,9 +121,15 @@ class _Shower:
                 return shown
         return self._bare(pieces)
 
-    def size(self, pieces: Sequence[Piece], *, bare: bool) -> int:
-        """How many bytes the narrowest form takes."""
-        return _size(self._bare(pieces) if bare else self.views(pieces, 0))
+    def size(self, piece: Piece) -> int:
+        """How many bytes the narrowest form takes at most. Asked for the same hunks again and again while groups are made."""
+        return sum(self._size(piece.file, hunk) for hunk in piece.hunks)
+
+    def _size(self, file: FileChange, hunk: Hunk) -> int:
+        key = (file.path, hunk)
+        if key not in self._sizes:
+            self._sizes[key] = _size(self._bare((Piece(file, (hunk,)),)))
+        return self._sizes[key]
 
     def _bare(self, pieces: Sequence[Piece]) -> tuple[View, ...]:
         return tuple(view(each, None, BARE, self._masked.get(each.file.path, ())) for each in pieces)

@@ -22,6 +22,9 @@ from kimicode.review.report import Suppressed
 from kimicode.tools.globs import matcher
 
 FILE_LINES: Final = 20
+_LONGEST_LINE: Final = 1_000
+"""Nobody comments longer lines, and the search for a comment's sign would take its time there."""
+
 _SECRET: Final = "secret"
 _MODEL: Final = "model"
 _OWN: Final = "suppression"
@@ -59,7 +62,8 @@ def directives(content: bytes) -> tuple[Directive, ...]:
     if b"kimicode:" not in content:
         return ()
     lines = content.decode("utf-8", "replace").split("\n")
-    found = ((number, match) for number, line in enumerate(lines, 1) if (match := _DIRECTIVE.search(line)))
+    likely = ((number, line) for number, line in enumerate(lines, 1) if "kimicode:" in line and len(line) <= _LONGEST_LINE)
+    found = ((number, match) for number, line in likely if (match := _DIRECTIVE.search(line)))
     read = (_read(number, match, lines) for number, match in found)
     return tuple(each for each in read if each is not None)
 

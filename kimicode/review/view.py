@@ -75,7 +75,7 @@ class View(msgspec.Struct, frozen=True):
 
 def inert(text: str) -> str:
     """`text` as one line of harmless characters, cut where it is very long."""
-    plain = render_safe(Untrusted(text.rstrip("\r"))).replace("\n", "␊")
+    plain = text if text.isascii() and text.isprintable() else render_safe(Untrusted(text.rstrip("\r"))).replace("\n", "␊")
     return _TOKEN.sub("< |", plain if len(plain) <= LONGEST_LINE else plain[:LONGEST_LINE] + GAP)
 
 

@@ -191,6 +191,16 @@ def test_the_line_of_a_secret_is_not_sent_and_nothing_is_said_twice():
     assert [(each.rule, each.line) for each in report.findings] == [("secret/some-key", 2), ("model/security", 3)]
 
 
+def test_the_real_checks_come_first_and_their_secret_stays_here():
+    key = "AKIA" + "Q3EGUPYVWZL5TRN7"
+    made = Made({}, {"src/a.py": f'KEY = "{key}"\nvalue = 1 / 0\n'})
+    client = ScriptedClient([found(defect(2, "value = 1 / 0")), verdicts("stands")])
+    report = asyncio.run(review(made.change, made, FAR, client=client))
+    assert [(each.source, each.line) for each in report.findings] == [("check", 1), ("model", 2)]
+    assert report.findings[0].rule.startswith("secret/")
+    assert key not in str(client.requests)
+
+
 def test_a_comment_and_the_settings_silence_with_a_reason():
     text = "def f(x):\n    # kimicode: ignore[model] x is never 0 here\n    return 1 / x\n"
     made = Made({"src/a.py": OLD, "t.py": "value = 1\n"}, {"src/a.py": text, "t.py": "value = 2\n"})
