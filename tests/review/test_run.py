@@ -1,6 +1,7 @@
 """A whole review against a scripted model: what is asked, what comes of the answers, what is said about the rest."""
 
 import asyncio
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from kimicode.errors import ContractError, TemporaryError, UnavailableError
 from kimicode.messages import Assistant, System, Usage, User
-from kimicode.model.client import Finished, ModelInfo, Thinking
+from kimicode.model.client import Finished, ModelInfo, ModelRequest, Thinking
 from kimicode.model.faults import ContextOverflowError
 from kimicode.model.scripted import SCRIPTED, Entry, Pause, ScriptedClient
 from kimicode.review.change import Change, Contents
@@ -399,28 +400,48 @@ def test_content_that_is_no_utf_8_and_windows_line_ends_are_reviewed():
 
 
 texts = st.text(alphabet="ab \t(){}:#\r\x0c\u2028é", max_size=12)
-contents = st.lists(texts, max_size=40).map("\n".join)
-said = st.builds(
-    defect,
-    st.integers(-5, 60),
-    texts,
-    path=st.sampled_from(["a.py", "b/c.rs", "src/a.py", "", "nowhere"]),
-    severity=st.sampled_from(["low", "high", "critical", "HIGH", "odd"]),
-    category=st.sampled_from(["security", "odd", ""]),
-    confidence=st.floats(allow_nan=False, allow_infinity=False),
-    title=st.text(max_size=200),
-    end_line=st.integers(-5, 60),
-)
+lines_of_code = st.sampled_from(["def f(x):", "    return 1 / x", "    y = f(0)", "}", "", "value = [1, 2]\r", "# a comment"])
+contents = st.lists(lines_of_code | texts, max_size=40).map("\n".join)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[Made, list[dict[str, object]]]:
+    """A change, and findings about it that are often right about what they quote."""
+    a, b, c = draw(contents), draw(contents), draw(contents)
+    said = st.builds(
+        defect,
+        st.integers(-5, 60),
+        st.sampled_from([*b.split("\n"), *c.split("\n"), "a(b"]),
+        path=st.sampled_from(["a.py", "b/c.rs", "src/a.py", "", "nowhere"]),
+        severity=st.sampled_from(["low", "high", "critical", "HIGH", "odd"]),
+        category=st.sampled_from(["security", "odd", ""]),
+        confidence=st.floats(allow_nan=False, allow_infinity=False),
+        title=st.text(max_size=200),
+        end_line=st.integers(-5, 60),
+        replacement=texts,
+    )
+    return Made({"a.py": a}, {"a.py": b, "b/c.rs": c}, context=3), draw(st.lists(said, max_size=8))
+
+
+def answering(answer: list[dict[str, object]]) -> Entry:
+    """The right form for each pass, whatever order they come in."""
+
+    def entry(request: ModelRequest) -> str:
+        refuting = "<findings>" in str(request.messages[-1])
+        return verdicts("stands", "refuted", "unsure", quote="a b(") if refuting else found(*answer)
+
+    return entry
 
 
 @settings(max_examples=60, deadline=None)
-@given(contents, contents, contents, st.lists(said, max_size=5), st.integers(1, 20))
-def test_whatever_the_change_and_the_answer_every_finding_is_well_formed(
-    a: str, b: str, c: str, answer: list[dict[str, object]], most: int
-):
-    made = Made({"a.py": a}, {"a.py": b, "b/c.rs": c}, context=3)
-    order = msgspec.structs.replace(FAR, bounds=Bounds(group_lines=most))
-    report, client = ask(made, *[found(*answer), verdicts("stands", "refuted", "unsure", quote="a b(")] * 200, order=order)
+@given(answers(), st.integers(1, 20))
+def test_whatever_the_change_and_the_answer_findings_are_well_formed_and_kept(drawn: tuple[Made, list[dict[str, object]]], most: int):
+    made, answer = drawn
+    with tempfile.TemporaryDirectory() as folder:
+        order = msgspec.structs.replace(FAR, bounds=Bounds(group_lines=most), cache=Path(folder))
+        report, client = ask(made, *[answering(answer)] * 200, order=order)
+        again, _ = ask(made, order=order)
+    assert (again.findings, again.refuted, again.omissions) == (report.findings, report.refuted, report.omissions)
     changed = {file.path: {number for hunk in file.hunks for number in hunk.touched} for file in made.change.files}
     for finding in report.findings:
         assert finding.line in changed[finding.path]
