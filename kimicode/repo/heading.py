@@ -57,7 +57,7 @@ class Heading(msgspec.Struct, frozen=True):
 
 
 def heading(census: Census, focus: Focus, missing: int, show: Callable[[str], bool]) -> Heading:
-    """For a tree; `missing` source files are not indexed."""
+    """For a tree; `missing` source files are not indexed. Who asks for something knows the folders."""
     languages = sorted(census.languages.items(), key=lambda each: (-each[1], each[0]))
     named = ", ".join(f"{number:,} {language}" for language, number in languages[:_MOST_LANGUAGES])
     where = f" below {', '.join(map(one_line, focus.folders))}" if focus.folders else ""
@@ -67,7 +67,7 @@ def heading(census: Census, focus: Focus, missing: int, show: Callable[[str], bo
     if focus.unknown:
         notes.append(f"Found nowhere: {one_line(', '.join(focus.unknown))}\n")
     after = f" of {census.files:,} files shown{where}" + (f" (source: {named})" if named else "")
-    return Heading("", after, _folders(census, show) if not focus.folders and census.files > _MANY_FILES else (), tuple(notes))
+    return Heading("", after, _folders(census, show) if focus == Focus() and census.files > _MANY_FILES else (), tuple(notes))
 
 
 def _folders(census: Census, show: Callable[[str], bool]) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import msgspec
 from kimicode.errors import ToolError
 from kimicode.repo.choose import Choice, Sheet, choose
 from kimicode.repo.codebase import Codebase, Refreshed
-from kimicode.repo.digest import family
 from kimicode.repo.focus import Focus, turn
 from kimicode.repo.heading import Heading, heading
 from kimicode.repo.index import Index
@@ -58,17 +57,18 @@ def render(
     focus: Sequence[str] = (),
     show: Callable[[str], bool] = all_shown,
     seconds: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """The map, at most `budget` K2.6 tokens (100 to 8,000), each line with its end; what a next line would add has no room in it.
 
     `focus`: paths of files and names, which come first with what they use and what uses them, and folders, outside of which nothing is
     shown. `show` says of a path, relative to the workspace, whether it may be in the map. The index is brought up to date before, for
-    `seconds` at most: what has not been read by then is without definitions, and the map says so. Raises `ToolError` for a budget out of
-    range, a focus that nothing fits, and where the files can't be listed.
+    `seconds` at most: what has not been read by then is without definitions, and the map says so; `progress` is told how many files of
+    how many are read. Raises `ToolError` for a budget out of range, a focus that nothing fits, and where the files can't be listed.
     """
     if not LEAST_BUDGET <= budget <= MOST_BUDGET:
         raise ToolError(f"budget is {budget}: send {LEAST_BUDGET} to {MOST_BUDGET:,}.")
-    return _render(code.index, code.refresh(seconds=seconds), _Order(budget, tuple(focus), show))
+    return _render(code.index, code.refresh(seconds=seconds, progress=progress), _Order(budget, tuple(focus), show))
 
 
 def map_for_opening(
@@ -135,8 +135,7 @@ def _made(index: Index, refreshed: Refreshed, order: _Order) -> str:
     kept = ranking(index, tree, whole=not refreshed.missing, until=order.until)
     if kept.name == tree.name:
         keep_sheets(index, tree, kept, order.files)
-    families = sorted({family(language) for language in kept.ranking.census.languages})
-    focus = turn(order.focus, tree, index, kept.ranking, families) if order.focus else Focus()
+    focus = turn(order.focus, tree, index, kept.ranking, order.show) if order.focus else Focus()
     if focus.unknown and len(focus.unknown) == len(set(order.focus)):
         raise ToolError(f"Nothing is called {', '.join(focus.unknown)}: no file, no folder, no definition. Use grep or glob to find it.")
     pages = sheets(index, tree, kept, focus, order.files, order.show)

@@ -45,7 +45,11 @@ def outline(symbols: FileSymbols) -> tuple[Unit, ...]:
     uses = Counter(each.name for each in symbols.references)
     rows = symbols.definitions
     own = [min(_MOST_OWN, uses.get(each.name, 0)) for each in rows]
-    seen = [at for at in range(len(rows)) if is_seen(rows, at)]
+    first: dict[tuple[int, str, str], int] = {}
+    for at, each in enumerate(rows):
+        first.setdefault((each.parent, each.name, each.kind), at)
+    # Of overloads, setters and the like, which are called the same, one line is enough.
+    seen = [at for at in first.values() if is_seen(rows, at)]
     by_weight = sorted(seen, key=lambda at: (-_weight(rows[at]) * (1 + own[at]), at))
     kept = set(by_weight[:_MOST])
     places: dict[int, int] = {-1: -1}

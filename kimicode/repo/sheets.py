@@ -21,6 +21,8 @@ from kimicode.tokens import count
 _KIND: Final = "map-sheets-1"
 _CHUNK: Final = 100
 _MOST_NOTABLE: Final = 8
+_WHOLE: Final = 16
+"""The weight of a class or a function."""
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -68,10 +70,17 @@ def _sheet(file: _File, place: int, ranking: Ranking, focus: Focus, notable: int
     moved = ranking.moved
     values = tuple(_now(moved, unit, value) for unit, value in zip(file.units, file.values, strict=True)) if moved else file.values
     inside = focus.inside.get(file.path, 0)
-    extra = tuple(max(inside, focus.names.get(unit.name, 0)) for unit in file.units) if inside or focus.names else ()
+    extra = (
+        tuple(max(inside // _WHOLE * unit.weight, focus.names.get(unit.name, 0)) for unit in file.units) if inside or focus.names else ()
+    )
     first = max(notable, focus.files.get(file.path, 0))
     tokens = (file.line_tokens, file.folder_tokens)
     return Sheet(file.path, ranking.worth(place), ranking.factor(place), *tokens, file.units, values, extra, first)
+
+
+def _extra(unit: Unit, inside: int, focus: Focus) -> int:
+    used = 0 if unit.inner else focus.used.get(unit.name, 0)
+    return max(inside // _WHOLE * unit.weight, focus.names.get(unit.name, 0), used)
 
 
 def _now(moved: Mapping[int, tuple[int, int]], unit: Unit, value: int) -> int:
