@@ -7,39 +7,48 @@ other. What this module does not do: rank, render, or decide what may be shown (
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from kimicode.repo.build import Limits, Read, build
 from kimicode.repo.index import Index
 from kimicode.repo.kinds import kind_of
 from kimicode.repo.looks import Known, Looks
-from kimicode.repo.reading import Outcome, Wanted, outcome
+from kimicode.repo.order import in_order, scattered
+from kimicode.repo.private import first_in
+from kimicode.repo.reading import Wanted
 from kimicode.repo.snapshot import Snapshot, Snapshots
 from kimicode.repo.tree import Tree, TreeFile
 
 
 class Refreshed(msgspec.Struct, frozen=True):
-    """What a refresh did. `missing` are the paths of source files that are not indexed yet, because time was over."""
+    """What a refresh did. `missing` are the paths of source files that are not indexed yet, because time was over. `notice` is for the
+    user: why the index is not what it should be."""
 
     tree: Tree
     indexed: int
     missing: tuple[str, ...] = ()
+    notice: str = ""
 
 
 class Codebase:
-    """The workspace `workspace`. `environ` is the user's, for git; the index lies in the folder `cache` and is shared with other workspaces.
+    """The workspace `workspace`. `environ` is the user's, for git; the index lies in the folder `cache`, shared with other workspaces.
 
-    Nothing is read before the first call.
+    Nothing is read before the first call. `processes` is how many read files at once, 0 for as many as there are cores.
     """
 
-    def __init__(self, workspace: Path, environ: Mapping[str, str], *, cache: Path) -> None:
+    def __init__(self, workspace: Path, environ: Mapping[str, str], *, cache: Path, processes: int = 0) -> None:
         self._root = workspace.resolve()
+        self._cache = cache
+        self._processes = processes
         self._index = Index(cache)
         self._snapshots = Snapshots(self._root, environ)
         self._looks: Looks | None = None
+        self._whole: tuple[int, str, str] | None = None
         self._lock = threading.RLock()
+        self._stop = threading.Event()
 
     @property
     def index(self) -> Index:
@@ -49,46 +58,125 @@ class Codebase:
     def tree(self) -> Tree:
         """The files as they are now. Raises `ToolError` where they can't be listed, or are too many."""
         with self._lock:
-            return self._taken().tree
+            tree = self._take().tree
+            self._store_looks()
+            return tree
 
-    def refresh(self, *, seconds: float | None = None, only: Iterable[str] | None = None) -> Refreshed:
+    def refresh(
+        self, *, seconds: float | None = None, only: Iterable[str] | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Refreshed:
         """Bring the index up to date with the files (or with those of `only` alone), within `seconds`; without a limit, wholly.
 
         Work goes in the order of what is most likely asked for. What is already done when time is over, or the process is killed, stays.
+        `progress` is told how many files of how many are read. Raises as `tree` does.
         """
-        end = None if seconds is None else time.monotonic() + seconds
+        limits = Limits(None if seconds is None else time.monotonic() + seconds, self._stop, self._processes)
         with self._lock:
-            snapshot = self._taken()
-            files = snapshot.tree.files if only is None else [each for path in only if (each := snapshot.tree.by_path.get(path))]
-            wanted = [Wanted(file.path, kind_of(file.path), file.key) for file in self._index.missing(files)]
-            done: list[Outcome] = []
-            while len(done) < len(wanted) and (end is None or time.monotonic() < end):
-                some = [outcome(self._root, each) for each in wanted[len(done) : len(done) + 16]]
-                self._index.add([each.made for each in some if each.made])
-                done += some
-            tree = self._corrected(snapshot.tree, wanted, done)
-            self._index.add_looks(os.fsencode(self._root), self._known().take_fresh())
-            return Refreshed(tree, len(done), tuple(each.path for each in wanted[len(done) :]))
+            snapshot = self._take()
+            wanted = self._wanted(snapshot, only)
+            work = _Work(self._index, len(wanted), progress)
+            if wanted:
+                self._build(wanted, work, limits)
+            missing = tuple(each.path for each in wanted if each.raw not in work.done)
+            if only is None and not missing:
+                self._is_whole(snapshot)
+            self._learn(work)
+            self._store_looks()
+            if work.done:
+                self._index.trim()
+            return Refreshed(_corrected(snapshot.tree, work), len(work.done), missing, self._index.notice)
 
     def close(self) -> None:
-        """Let go of the index."""
-        self._index.close()
+        """Let go of the index; a refresh that runs in another thread ends early, and its processes with it."""
+        self._stop.set()
+        with self._lock:
+            self._index.close()
+            self._stop.clear()
 
-    def _known(self) -> Looks:
+    def _build(self, wanted: Sequence[Wanted], work: "_Work", limits: Limits) -> None:
+        # Whoever else builds goes another way through what may be the same files.
+        with first_in(self._cache / "building") as first:
+            build(self._root, wanted if first else scattered(wanted), work.store, still=work.still, limits=limits)
+
+    def _wanted(self, snapshot: Snapshot, only: Iterable[str] | None) -> list[Wanted]:
+        """What is to be read, in the order of reading."""
+        files: Iterable[TreeFile] = snapshot.tree.files
+        if only is not None:
+            files = [file for path in only if (file := snapshot.tree.by_path.get(path)) is not None]
+        elif self._was_whole(snapshot):
+            files = [file for path in snapshot.apart if (file := snapshot.tree.by_path.get(path)) is not None]
+        missing = [Wanted(os.fsencode(file.path), kind_of(file.path), file.key) for file in self._index.missing(files)]
+        return in_order(missing, snapshot.apart)
+
+    def _was_whole(self, snapshot: Snapshot) -> bool:
+        """True where all that git's index names is known to be indexed, and was used not long ago."""
+        if not snapshot.base:
+            return False
+        mark = (self._index.generation, snapshot.base, _today())
+        if self._whole != mark and self._index.kept("whole", snapshot.base) == _today().encode():
+            self._whole = (self._index.generation, snapshot.base, _today())
+        return self._whole == mark
+
+    def _is_whole(self, snapshot: Snapshot) -> None:
+        if snapshot.base and not self._was_whole(snapshot):
+            self._index.keep({snapshot.base: _today().encode()}, kind="whole")
+            self._whole = (self._index.generation, snapshot.base, _today())
+
+    def _take(self) -> Snapshot:
         if self._looks is None:
             self._looks = Looks(self._root, self._index.looks(os.fsencode(self._root)))
-        return self._looks
+        return self._snapshots.take(self._looks)
 
-    def _taken(self) -> Snapshot:
-        return self._snapshots.take(self._known())
+    def _learn(self, work: "_Work") -> None:
+        assert self._looks is not None
+        for path, known in work.learnt.items():
+            self._looks.learn(path, known)
 
-    def _corrected(self, tree: Tree, wanted: list[Wanted], done: list[Outcome]) -> Tree:
-        """The tree with the real names of contents that are not what they should be: a filter stands between, or they have just changed."""
-        others: dict[str, TreeFile] = {}
-        for asked, got in zip(wanted, done, strict=False):
-            if got.key and got.key != asked.key:
-                others[got.path] = TreeFile(got.path, got.key)
-                if got.look:
-                    size, changed, touched, inode = got.look
-                    self._known().learn(got.path, Known((size, changed, touched, inode), got.key, asked.key))
-        return Tree(tree.root, tuple(others.get(file.path, file) for file in tree.files)) if others else tree
+    def _store_looks(self) -> None:
+        assert self._looks is not None
+        self._index.add_looks(os.fsencode(self._root), self._looks.take_fresh())
+
+
+class _Work:
+    """What a refresh has read so far. `others` are files whose content is not what it should be: a filter stands between, or it has just
+    changed; `learnt` is what to remember of them."""
+
+    def __init__(self, index: Index, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self.done: set[bytes] = set()
+        self.others: dict[str, TreeFile] = {}
+        self.learnt: dict[str, Known] = {}
+        self._index = index
+        self._total = total
+        self._progress = progress
+
+    def store(self, some: Sequence[Read]) -> None:
+        """Take in what was read."""
+        self._index.add([outcome.made for _, outcome in some if outcome.made is not None])
+        for wanted, outcome in some:
+            self.done.add(wanted.raw)
+            if outcome.made is not None and outcome.made.key != wanted.key:
+                self.others[wanted.path] = TreeFile(wanted.path, outcome.made.key)
+                if outcome.look is not None:
+                    self.learnt[wanted.path] = Known(outcome.look, outcome.made.key, wanted.key)
+        self._tell()
+
+    def still(self, batch: Sequence[Wanted]) -> Sequence[Wanted]:
+        """Without what another process has stored meanwhile."""
+        known = self._index.known([(each.key, each.kind) for each in batch])
+        left = [each for each in batch if (each.key, each.kind) not in known]
+        self.done.update(each.raw for each in batch if (each.key, each.kind) in known)
+        return left
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(len(self.done), self._total)
+
+
+def _corrected(tree: Tree, work: _Work) -> Tree:
+    if not work.others:
+        return tree
+    return Tree(tree.root, tuple(work.others.get(file.path, file) for file in tree.files))
+
+
+def _today() -> str:
+    return str(int(time.time() // 86_400))

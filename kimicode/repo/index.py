@@ -4,54 +4,67 @@ An index that can't be written (a full disk, a folder that is read-only) goes on
 `notice` says so. What this module does not do: look at a workspace (`snapshot`), parse (`extract`), rank, or know SQL (`index_file`).
 """
 
-import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-import msgspec
-
-from kimicode.repo.index_file import SCHEMA, IndexFile
+from kimicode.repo.index_file import IndexFile
+from kimicode.repo.index_store import IndexStore
 from kimicode.repo.kinds import kind_of
 from kimicode.repo.looks import Known
 from kimicode.repo.made import Made
-from kimicode.repo.private import is_own, make_private
 from kimicode.repo.symbols import Definition, FileSymbols
 from kimicode.repo.tree import Tree, TreeFile
 
+MAX_BYTES: Final = 2 << 30
+"""Of the file. Symbols of a large tree of 50,000 files take some 300 MB."""
+
+MAX_MADE_BYTES: Final = 256 << 20
+_OFTEN_BYTES: Final = 16 << 20
 _T = TypeVar("_T")
-_DAMAGE: Final = (sqlite3.DatabaseError, zlib.error, msgspec.DecodeError)
 
 
 class Index:
     """The index in `folder`. An index that is damaged, or of another version, is made anew: it holds nothing that can't be read again.
 
-    Calls from several threads are made one after the other. Nothing is opened before the first call.
+    Calls from several threads are made one after the other. Nothing is opened before the first call. No call raises for the disk's sake.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self._store = IndexStore(folder)
         self._lock = threading.RLock()
-        self._file: IndexFile | None = None
-        self.notice = ""
+        self._max_bytes = max_bytes
+        self._kept_bytes = 0
+
+    @property
+    def notice(self) -> str:
+        """Why the index is not what it should be, for the user; "" where all is well."""
+        return self._store.notice
+
+    @property
+    def generation(self) -> int:
+        """Another number when the index was made anew: what was known to be in it may be gone."""
+        return self._store.generation
 
     def symbols_of(self, files: Iterable[TreeFile]) -> dict[str, FileSymbols]:
         """By path, those of `files` that are indexed. For very many files use `each`: symbols need much more memory than sources."""
         asked = list(files)
-        return self._do(lambda file: {each.path: symbols for each, symbols in file.symbols(asked)})
+        return {file.path: symbols for some in self._all(lambda index: list(index.symbols(asked))) for file, symbols in some}
 
     def each(self, files: Iterable[TreeFile], *, at_once: int = 2_000) -> Iterator[tuple[TreeFile, FileSymbols]]:
-        """Those of `files` that are indexed with their symbols, in no order, with at most `at_once` of them in memory."""
+        """Those of `files` that are indexed with their symbols, in no order, with about `at_once` of them in memory."""
         rest = iter(files)
         while some := list(islice(rest, at_once)):
-            yield from self._do(lambda file, some=some: list(file.symbols(some)))  # type: ignore[misc]
+            for found in self._all(lambda index, some=some: list(index.symbols(some))):  # type: ignore[misc]
+                yield from found
 
     def definitions(self, tree: Tree, name: str) -> tuple[tuple[str, Definition], ...]:
         """Path and definition of everything in `tree` that is called `name`, exactly, in the order of path and line."""
-        found = self._do(lambda file: {(key, kind): definitions for key, kind, definitions in file.definitions(name)})
+        found: dict[tuple[str, str], list[Definition]] = {}
+        for rows in self._all(lambda index: list(index.definitions(name))):
+            found |= {(key, kind): definitions for key, kind, definitions in rows}
         keys = {key for key, _ in found}
         return tuple(
             (file.path, definition)
@@ -61,70 +74,77 @@ class Index:
         )
 
     def names(self, tree: Tree, part: str, *, limit: int) -> tuple[str, ...]:
-        """Names defined in `tree` that contain `part`, whatever their case: equal ones first, then those that begin with it, then others."""
+        """Names defined in `tree` that contain `part`, whatever their case: equal ones, then those that begin with it, then others."""
         folded = part.casefold()
-        return self._do(
-            lambda file: tuple(islice(_present(file, tree, sorted(file.names(part), key=lambda row: _order(row[1], folded))), limit))
-        )
+        found = {name for some in self._all(lambda index: _present(index, tree, part, limit)) for name in some}
+        return tuple(sorted(found, key=lambda name: _order(name, folded))[:limit])
 
     def kept(self, kind: str, name: str) -> bytes | None:
         """What `keep` stored under this kind and name, by any process; None where nothing is, or it was dropped for its age."""
-        return self._do(lambda file: file.kept(kind, name))
+        return self.kept_of(kind, (name,)).get(name)
+
+    def kept_of(self, kind: str, names: Iterable[str]) -> dict[str, bytes]:
+        """`kept` for many names: those of which something is there."""
+        asked = list(names)
+        found: dict[str, bytes] = {}
+        for some in self._all(lambda index: index.kept(kind, asked)):
+            found |= some
+        return found
 
     def keep(self, items: Mapping[str, bytes], *, kind: str) -> None:
-        """Store something made from indexed files, by name: rankings, token counts, rendered maps. It may be dropped at any time."""
-        self._do(lambda file: file.keep(items, kind))
+        """Store something made from indexed files, by name: rankings, token counts, rendered maps. It may be dropped at any time.
+
+        What was not used for longest is dropped where all that is kept has more than `MAX_MADE_BYTES`.
+        """
+        with self._lock:
+            self._store.write(lambda index: index.keep(items, kind))
+            self._kept_bytes += sum(map(len, items.values()))
+            if self._kept_bytes > _OFTEN_BYTES:
+                self._kept_bytes = 0
+                self._store.write(lambda index: index.drop_made(MAX_MADE_BYTES))
 
     def missing(self, files: Iterable[TreeFile]) -> list[TreeFile]:
-        """Those of `files` that may hold symbols and are not indexed."""
+        """Those of `files` that may hold symbols and are not indexed. The others count as used today."""
         kinds = [(file, (file.key, kind)) for file in files if (kind := kind_of(file.path))]
-        known = self._do(lambda file: file.known(each for _, each in kinds))
+        known = self.known([each for _, each in kinds])
         return [file for file, each in kinds if each not in known]
+
+    def known(self, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Of these names and kinds of contents, those that are indexed."""
+        asked = set(keys)
+        return set().union(*self._all(lambda index: index.known(asked)))
 
     def add(self, made: Sequence[Made]) -> None:
         """Store what contents gave."""
-        self._do(lambda file: file.add(made))
+        with self._lock:
+            self._store.write(lambda index: index.add(made))
 
     def looks(self, root: bytes) -> dict[str, Known]:
         """How the files of the workspace `root` looked when they were read."""
-        return self._do(lambda file: file.looks(root))
+        found: dict[str, Known] = {}
+        for some in self._all(lambda index: index.looks(root)):
+            found |= some
+        return found
 
     def add_looks(self, root: bytes, looks: Mapping[str, Known]) -> None:
         """Store how files of a workspace looked."""
         if looks:
-            self._do(lambda file: file.add_looks(root, looks))
+            with self._lock:
+                self._store.write(lambda index: index.add_looks(root, looks))
+
+    def trim(self) -> None:
+        """Drop what was not used for longest, where the file is larger than it may be."""
+        with self._lock:
+            self._store.write(lambda index: index.drop_old(self._max_bytes))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. The next call would open it again."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._store.close()
 
-    def _do(self, work: Callable[[IndexFile], _T]) -> _T:
+    def _all(self, ask: Callable[[IndexFile], _T]) -> list[_T]:
         with self._lock:
-            try:
-                return work(self._opened())
-            except _DAMAGE:
-                self._renew()
-                return work(self._opened())
-
-    def _opened(self) -> IndexFile:
-        if self._file is None:
-            make_private(self._folder)
-            if not is_own(self._folder):
-                raise PermissionError(f"{self._folder} belongs to somebody else")
-            self._file = IndexFile(str(self._path))
-        return self._file
-
-    @property
-    def _path(self) -> Path:
-        return self._folder / f"symbols-{SCHEMA}.sqlite"
-
-    def _renew(self) -> None:
-        self.close()
-        for ending in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            return self._store.read(ask)
 
 
 def _order(name: str, folded: str) -> tuple[bool, bool, int, str]:
@@ -132,8 +152,9 @@ def _order(name: str, folded: str) -> tuple[bool, bool, int, str]:
     return (own != folded, not own.startswith(folded), len(name), name)
 
 
-def _present(file: IndexFile, tree: Tree, rows: Iterable[tuple[int, str]]) -> Iterator[str]:
-    """Of these names, those that something in the tree defines."""
-    for number, name in rows:
-        if any(kind in tree.kinds.get(key, ()) for key, kind in file.definers(number)):
-            yield name
+def _present(index: IndexFile, tree: Tree, part: str, limit: int) -> list[str]:
+    """The first names with `part` that something in the tree defines."""
+    folded = part.casefold()
+    rows = sorted(index.names(part), key=lambda row: _order(row[1], folded))
+    here = (name for number, name in rows if any(kind in tree.kinds.get(key, ()) for key, kind in index.definers(number)))
+    return list(islice(here, limit))

@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 SCHEMA: Final = 1
 _APPLICATION: Final = 0x6B696D69
 _MANY: Final = 500
+_FRESH_S: Final = 3_600
+_KEPT_DAYS: Final = 30
 _PRAGMAS: Final = """
     PRAGMA busy_timeout = 20000;
     PRAGMA trusted_schema = OFF;
@@ -46,8 +48,12 @@ _TABLES: Final = f"""
     CREATE TABLE names (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE);
     CREATE TABLE defined (name INTEGER NOT NULL, content INTEGER NOT NULL, PRIMARY KEY (name, content)) WITHOUT ROWID;
     CREATE VIRTUAL TABLE parts USING fts5 (name, content = 'names', content_rowid = 'id', tokenize = 'trigram', columnsize = 0);
-    CREATE TABLE made (kind TEXT NOT NULL, name TEXT NOT NULL, day INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
-    CREATE TABLE looks (root BLOB NOT NULL, path BLOB NOT NULL, day INTEGER NOT NULL, known BLOB NOT NULL, PRIMARY KEY (root, path)) WITHOUT ROWID;
+    CREATE TABLE made (kind TEXT NOT NULL, name TEXT NOT NULL, used INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL);
+    CREATE UNIQUE INDEX made_name ON made (kind, name);
+    CREATE INDEX made_used ON made (used, size);
+    CREATE TABLE looks (
+        root BLOB NOT NULL, path BLOB NOT NULL, day INTEGER NOT NULL, known BLOB NOT NULL, PRIMARY KEY (root, path)
+    ) WITHOUT ROWID;
     CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO facts VALUES ('searchable', 0);
     PRAGMA application_id = {_APPLICATION};
@@ -150,21 +156,28 @@ class IndexFile:
         for key, kind in self._db.execute("SELECT key, kind FROM defined JOIN contents ON id = content WHERE name = ?", (number,)):
             yield key.hex(), kind
 
-    def kept(self, kind: str, name: str) -> bytes | None:
-        """What `keep` stored; it counts as used today."""
-        row = self._db.execute("SELECT data, day FROM made WHERE kind = ? AND name = ?", (kind, name)).fetchone()
-        if row is None:
-            return None
-        if row[1] != _today():
+    def kept(self, kind: str, names: Iterable[str]) -> dict[str, bytes]:
+        """What `keep` stored under these names; it counts as used now."""
+        found: dict[str, bytes] = {}
+        stale: list[tuple[int]] = []
+        now = int(time.time())
+        for some in _pieces(names, _MANY):
+            question = f"SELECT rowid, name, used, data FROM made WHERE kind = ? AND name IN ({','.join('?' * len(some))})"
+            for row, name, used, data in self._db.execute(question, (kind, *some)):
+                found[name] = data
+                if used < now - _FRESH_S:
+                    stale.append((row,))
+        if stale:
             with self._writing():
-                self._db.execute("UPDATE made SET day = ? WHERE kind = ? AND name = ?", (_today(), kind, name))
-        return bytes(row[0])
+                self._db.executemany(f"UPDATE made SET used = {now} WHERE rowid = ?", stale)
+        return found
 
     def keep(self, items: Mapping[str, bytes], kind: str) -> None:
         """Store `items` under `kind`, in place of what is there."""
+        now = int(time.time())
         with self._writing():
             self._db.executemany(
-                "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", [(kind, name, _today(), data) for name, data in items.items()]
+                "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?)", [(kind, name, now, len(data), data) for name, data in items.items()]
             )
 
     def looks(self, root: bytes) -> dict[str, Known]:
@@ -177,6 +190,48 @@ class IndexFile:
         rows = [(root, os.fsencode(path), _today(), msgspec.msgpack.encode(known)) for path, known in looks.items()]
         with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", rows)
+
+    def size(self) -> int:
+        """How much of the file is used, in bytes."""
+        return (self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")) * self._number("PRAGMA page_size")
+
+    def drop_made(self, most: int) -> None:
+        """Drop what was kept and not used for longest, until the rest has at most `most` bytes."""
+        over = self._number("SELECT sum(size) FROM made") - most
+        if over <= 0:
+            return
+        gone: list[tuple[int]] = []
+        for row, size in self._db.execute("SELECT rowid, size FROM made ORDER BY used"):
+            gone.append((row,))
+            over -= size
+            if over <= 0:
+                break
+        with self._writing():
+            self._db.executemany("DELETE FROM made WHERE rowid = ?", gone)
+
+    def drop_old(self, most: int) -> None:
+        """Drop contents that were not used for longest until the file is smaller than `most` bytes; none of yesterday or today."""
+        if self.size() <= most:
+            return
+        while self.size() > most and self._drop_some():
+            pass
+        with self._writing():
+            self._db.execute("DELETE FROM looks WHERE day < ?", (_today() - _KEPT_DAYS,))
+            self._db.execute("DELETE FROM names WHERE NOT EXISTS (SELECT 1 FROM defined WHERE defined.name = names.id)")
+            self._db.execute("INSERT INTO parts (parts) VALUES ('delete-all')")
+            self._db.execute("UPDATE facts SET value = 0 WHERE name = 'searchable'")
+        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _drop_some(self) -> bool:
+        rows = self._db.execute(
+            "SELECT id, definitions FROM contents JOIN symbols USING (id) WHERE day < ? ORDER BY day LIMIT ?", (_today() - 1, _MANY)
+        ).fetchall()
+        pairs = [(each.name, number) for number, data in rows for each in definitions_of(data) if _is_text(each.name)]
+        with self._writing():
+            self._db.executemany("DELETE FROM defined WHERE name = (SELECT id FROM names WHERE names.name = ?) AND content = ?", pairs)
+            self._db.executemany("DELETE FROM symbols WHERE id = ?", [(number,) for number, _ in rows])
+            self._db.executemany("DELETE FROM contents WHERE id = ?", [(number,) for number, _ in rows])
+        return bool(rows)
 
     def _fill(self, number: int, made: Made) -> None:
         self._db.execute("INSERT OR REPLACE INTO symbols VALUES (?, ?, ?)", (number, made.definitions, made.rest))

@@ -3,42 +3,57 @@
 What this module does not do: decide which files, or store anything.
 """
 
+import os
 from pathlib import Path
 
 import msgspec
 
-from kimicode.repo.contents import Content, blob_name, read
+from kimicode.repo.contents import Content, Look, blob_name, read
 from kimicode.repo.extract import extract
 from kimicode.repo.made import Made, pack
 from kimicode.repo.symbols import FileSymbols
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A file to read: its path below the workspace, how it is read, and the name its content should have."""
+    """A file to read: its path below the workspace in bytes (any name passes between processes), how it is read, and the name that its
+    content should have."""
 
-    path: str
+    raw: bytes
     kind: str
     key: str
 
+    @property
+    def path(self) -> str:
+        """The path."""
+        return os.fsdecode(self.raw)
+
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What became of one `Wanted`. `made` is None where the file can't be read; `key` is what its content is really called, and `look` how
-    it looked, empty where that is not settled."""
+    """What became of one `Wanted`. `made` is None where the file can't be read. Its key is what the content is really called; `look` is how
+    the file looked, None where that is not settled."""
 
-    path: str
     made: Made | None = None
-    key: str = ""
-    look: tuple[int, ...] = ()
+    look: Look | None = None
 
 
 def outcome(root: Path, wanted: Wanted) -> Outcome:
     """Read and extract one file. Its content is stored under the name it has, whatever was expected."""
+    return _outcome(root, wanted, hopeless=False)
+
+
+def hopeless(root: Path, wanted: Wanted) -> Outcome:
+    """The outcome for a file that ended the process that read it: read, and not extracted."""
+    return _outcome(root, wanted, hopeless=True)
+
+
+def _outcome(root: Path, wanted: Wanted, *, hopeless: bool) -> Outcome:
     try:
         content = read(root, wanted.path, wide=len(wanted.key) == 64)
     except OSError:
-        return Outcome(wanted.path)
+        return Outcome()
     key = wanted.key if _is_as_expected(content, wanted.key) else content.key
-    return Outcome(wanted.path, pack(key, wanted.kind, _symbols(wanted, content)), key, content.look if content.settled else ())
+    symbols = FileSymbols(wanted.kind, problem="too slow") if hopeless else _symbols(wanted.path, wanted.kind, content)
+    return Outcome(pack(key, wanted.kind, symbols), content.look if content.settled else None)
 
 
 def _is_as_expected(content: Content, key: str) -> bool:
@@ -49,7 +64,7 @@ def _is_as_expected(content: Content, key: str) -> bool:
     return data is not None and b"\r\n" in data and blob_name(data.replace(b"\r\n", b"\n"), wide=len(key) == 64) == key
 
 
-def _symbols(wanted: Wanted, content: Content) -> FileSymbols | None:
+def _symbols(path: str, kind: str, content: Content) -> FileSymbols | None:
     if content.data is None:
-        return FileSymbols(wanted.kind, problem="too large")
-    return extract(wanted.path, content.data)
+        return FileSymbols(kind, problem="too large")
+    return extract(path, content.data)

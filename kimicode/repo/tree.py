@@ -45,7 +45,6 @@ class Tree(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def name(self) -> str:
         """The same for two trees of the same paths with the same contents, wherever they lie."""
-        digest = hashlib.sha256()
-        for file in self.files:
-            digest.update(f"{file.path}\0{file.key}\0".encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
+        paths = "\0".join([file.path for file in self.files])
+        keys = "\0".join([file.key for file in self.files])
+        return hashlib.sha256(f"{paths}\0\0{keys}".encode("utf-8", "surrogateescape")).hexdigest()
