@@ -20,9 +20,11 @@ _Look: TypeAlias = tuple[tuple[int, ...] | None, ...]
 
 
 class Known:
-    """What was listed last. Calls from several threads are fine: the worst is to list twice."""
+    """What was listed last, from files that nobody touched in the last `settled_s` seconds. Calls from several threads are fine: the worst
+    is to list twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, settled_s: float = _SETTLED_S) -> None:
+        self._settled_s = settled_s
         self._kept: tuple[_Look, tuple[str, ...]] | None = None
 
     def names(self, layout: Layout, environ: Mapping[str, str], ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
@@ -33,7 +35,7 @@ class Known:
             return kept[1]
         names = ask()
         # Looked at before git read them: a change in between shows.
-        settled = all(each is None or max(each[-2:]) < (time.time() - _SETTLED_S) * 1e9 for each in look)
+        settled = all(each is None or max(each[-2:]) < (time.time() - self._settled_s) * 1e9 for each in look)
         included = any(name.startswith(("include.", "includeif.")) for name in names)
         self._kept = (look, names) if settled and not included else None
         return names

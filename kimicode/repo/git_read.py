@@ -146,7 +146,7 @@ class Reader(Guarded, frozen=True):
         Those of the repository alone count, not the user's own. `staged`: as the index has them, else as the files say.
         """
         asked, wanted = tuple(dict.fromkeys(paths)), tuple(names)
-        if wrong := next((name for name in wanted if not _ATTRIBUTE.fullmatch(name)), None):
+        if (wrong := next((name for name in wanted if not _ATTRIBUTE.fullmatch(name)), None)) is not None:
             raise ToolError(f"{wrong!r} is no name of an attribute", hint="Name one like linguist-generated.")
         if not asked or not wanted:
             return {path: {} for path in asked}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.errors import ToolError
+from kimicode.errors import RefusedError, ToolError
 from kimicode.repo.git import Repository
+from kimicode.repo.worktrees import Worktrees
 
 Ask = Callable[[Repository], object]
 
@@ -33,9 +34,40 @@ ASK: dict[str, Ask] = {
     "notes_show": lambda repo: [repo.notes_show("refs/notes/kimicode", "HEAD")],
     "config": lambda repo: repo.config("core.pager"),
     "hooks_folder": Repository.hooks_folder,
+    "blame": lambda repo: repo.blame("a.conv"),
+    "blame of a commit": lambda repo: repo.blame("a.clean", revision="HEAD~1"),
+    "log of lines": lambda repo: repo.log(10, paths=["a.conv"], lines=(1, 1)),
+    "log with files": lambda repo: repo.log(10, files=True),
+    "diff of trees": lambda repo: repo.diff_trees("HEAD~1", "HEAD"),
+    "ends": lambda repo: repo.ends("HEAD~1...HEAD"),
+    "reference": lambda repo: repo.reference("refs/heads/main"),
+    "merging": lambda repo: [repo.merging()],
+    "commit_hooks": Repository.commit_hooks,
+    "obstacles": lambda repo: repo.obstacles(["a.clean", "a.plain"]),
+    "identity": Repository.identity,
+    "worktrees": lambda repo: [Worktrees(repo, {**repo.environ, "KIMICODE_HOME": f"{repo.work_tree.parent}/home"}).all()],
     "attributes": lambda repo: repo.attributes(["a.conv"], ["diff"], staged=False),
 }
 """Every question there is."""
+
+DO: dict[str, Ask] = {
+    "commit": lambda repo: repo.make_commit("m", skip_hooks=True),
+    "commit of files": lambda repo: repo.make_commit("m", paths=["a.plain", "a.conv", "a.cmd", "new"], skip_hooks=True),
+    "notes_add": lambda repo: repo.notes_add("refs/notes/kimicode", "HEAD", "x"),
+    "worktree": lambda repo: Worktrees(repo, {**repo.environ, "KIMICODE_HOME": f"{repo.work_tree.parent}/home"}).create("x"),
+    "worktree removed": lambda repo: _made_and_removed(Worktrees(repo, {**repo.environ, "KIMICODE_HOME": f"{repo.work_tree.parent}/home"})),
+}
+"""Everything that is written."""
+
+
+def _made_and_removed(worktrees: Worktrees) -> None:
+    made = worktrees.create("x")
+    (made.path / "a.plain").write_text("4\n")
+    with pytest.raises(RefusedError):
+        worktrees.remove("x")
+    worktrees.remove("x", force=True)
+    assert not made.path.exists()
+
 
 TRAPS = {
     "fsmonitor", "hook", "clean", "smudge", "process", "included", "included-if", "info", "global-attributes", "textconv", "command",
@@ -219,6 +251,44 @@ def test_no_question_springs_a_trap_or_changes_the_repository(trapped: Trapped, 
     assert ask(repository) not in (None, "", (), b"") or ask is ASK["diff staged"]
     assert trapped.sprung == set()
     assert _state(trapped.folder) == before
+
+
+@pytest.mark.parametrize("do", DO.values(), ids=DO.keys())
+def test_nothing_that_is_written_springs_a_trap(trapped: Trapped, do: Ask) -> None:
+    for driver in ("clean", "smudge", "a.b=c", "info", "Upper.Case", "included", "included-if"):
+        trapped.put(f"filter.{driver}.required", "true")
+    trapped.put("trailer.ifexists", "addIfDifferent")
+    trapped.put("trailer.sign.command", trapped.command("trailer"))
+    trapped.put("commit.template", "a.plain")
+    trapped.put("notes.rewriteRef", "refs/notes/*")
+    trapped.put("maintenance.auto", "true")
+    trapped.put("gc.auto", "1")
+    for hook in ("prepare-commit-msg", "commit-msg", "pre-auto-gc", "post-rewrite", "pre-merge-commit"):
+        path = trapped.folder / ".git/hooks" / hook
+        path.write_text((trapped.folder / ".git/hooks/pre-commit").read_text())
+        path.chmod(0o755)
+    (trapped.folder / "new").write_text("1\n")
+    before = trapped.git("for-each-ref")
+    trapped.canaries.joinpath("hook").unlink(missing_ok=True)
+    do(trapped.found())
+    assert trapped.sprung == set()
+    after = trapped.git("for-each-ref")
+    assert (after != before) == (do is not DO["worktree removed"])
+
+
+def test_where_the_users_own_commit_would_run_something_none_is_made(trapped: Trapped) -> None:
+    repository = trapped.found()
+    with pytest.raises(RefusedError, match="hooks"):
+        repository.make_commit("m")
+    with pytest.raises(RefusedError, match="filter"):
+        repository.make_commit("m", paths=["a.clean"], skip_hooks=True)
+    trapped.put("commit.gpgSign", "true")
+    with pytest.raises(RefusedError, match="signed"):
+        repository.make_commit("m", skip_hooks=True)
+    assert trapped.sprung == set()
+    # Plain git runs all of it.
+    trapped.git("commit", "-m", "m", "a.clean", check=False)
+    assert trapped.sprung >= {"hook", "clean", "gpg"}
 
 
 def _state(folder: Path) -> dict[Path, tuple[int, ...]]:
