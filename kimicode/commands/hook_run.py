@@ -34,6 +34,8 @@ _SKIPS: Final[dict[HookName, tuple[str, ...]]] = {
     "post-commit": ("kimicode-review",),
     "pre-push": ("kimicode-review-push", "kimicode-review"),
 }
+_STRICT: Final = "--strict"
+_NO_MODEL: Final = "--no-model"
 _SHOWN: Final = 5
 
 
@@ -43,13 +45,18 @@ def hook_run(name: str, arguments: list[str], strict: bool = False, no_model: bo
     if kind is None:
         raise UsageError(f"{name!r} is no hook of kimicode's", hint=f"They are: {', '.join(HOOK_NAMES)}.")
     asked = bypassed(os.environ, _SKIPS[kind])
+    # The program pre-commit puts a user's options behind the hook's name.
+    strict, no_model = strict or _STRICT in arguments, no_model or _NO_MODEL in arguments
+    given = [each for each in arguments if each not in (_STRICT, _NO_MODEL)]
+    if wrong := next((each for each in given if each.startswith("-")), None):
+        raise UsageError(f"{name} has no option {wrong!r}", hint=f"There are {_STRICT} and {_NO_MODEL}; the rest is in the settings.")
     match kind:
         case "pre-commit":
             run: Callable[[], int] = lambda: _pre_commit(strict, not no_model)  # noqa: E731
         case "post-commit":
-            return _forgiving(lambda: review_later(_repository(), arguments[0] if arguments else "HEAD", asked), strict=False)
+            return _forgiving(lambda: review_later(_repository(), given[0] if given else "HEAD", asked), strict=False)
         case "pre-push":
-            run = lambda: _pre_push(arguments, strict)  # noqa: E731
+            run = lambda: _pre_push(given, strict)  # noqa: E731
         case _:
             assert_never(kind)
     if asked is not None:

@@ -420,6 +420,7 @@ def test_the_commands(kimi: Kimi) -> None:
     assert (earlier.read_bytes(), earlier.stat().st_mode) == (content, mode)
     assert "No hook" in kimi.run("hook", "uninstall").err
     assert kimi.run("hook", "run", "pre-merge").code == 2
+    assert kimi.run("hook", "run", "pre-commit", "--strict", "--fail-on=low").code == 2
     outside = kimi.run("hook", "install", cwd=Path("/"))
     assert (outside.code, "in no git repository" in outside.err) == (2, True)
 
