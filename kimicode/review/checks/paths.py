@@ -15,7 +15,9 @@ _TEST_FOLDERS: Final = frozenset(
 )
 _EXAMPLE_FOLDERS: Final = frozenset("example examples sample samples demo demos tutorial tutorials playground sandbox templates".split())
 _DOC_FOLDERS: Final = frozenset("doc docs documentation website changelogs".split())
-_OTHERS_FOLDERS: Final = frozenset("node_modules vendor vendored _vendor third_party thirdparty 3rdparty external bower_components".split())
+_OTHERS_FOLDERS: Final = frozenset(
+    "node_modules vendor vendored _vendor third_party thirdparty 3rdparty external bower_components deps".split()
+)
 _TEST_NAME: Final = re.compile(
     r"(?:^|[._-])(?:tests?|specs?|fixtures?|mocks?|stories|bench)(?:[._-]|$)|^conftest\.|[a-z0-9](?:Tests?|Spec|IT|TestCase)\.\w+$|\.snap$"
 )
@@ -63,4 +65,8 @@ def kind_of(path: str) -> PathKind:
 
 
 def _names_test(folder: str) -> bool:
-    return folder.endswith(("-test", "_test", "-tests", "_tests", ".tests", ".test", "test-utils")) or folder.startswith(("test-", "test_"))
+    if folder.startswith(("test-", "test_", "dummy", "fake")):
+        return True
+    return folder.endswith(("-test", "_test", "-tests", "_tests", ".tests", ".test", "test-utils")) or folder.startswith(
+        ("test-", "test_", "dummy", "fake")
+    )

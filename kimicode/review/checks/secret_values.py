@@ -12,7 +12,7 @@ from typing import Final
 
 _MADE_UP: Final = re.compile(
     r"example|sample|placeholder|dummy|fake|redacted|replace|change.?me|changeit|your|insert|xxxx|\*\*\*|\.\.\.|…|test|todo|fixme|foobar|foo.?bar"
-    r"|1234567|7654321|abcdef|qwerty|deadbeef|cafebabe|0000000|lorem|secret.?(?:key|here)|notreal|not.?a.?real|invalid|my.?(?:secret|token|pass|key)"
+    r"|1234|4321|7890|abcdef|qwerty|deadbeef|cafebabe|0000000|lorem|secret.?(?:key|here)|notreal|not.?a.?real|invalid|my.?(?:secret|token|pass|key)"
     r"|(.)\1{5}|(.{2,4})\2{3}",
     re.IGNORECASE,
 )

@@ -72,6 +72,7 @@ _BEGIN: Final = re.compile(
     r"-----BEGIN (?:(?:RSA|DSA|EC|OPENSSH|ENCRYPTED|SSH2 ENCRYPTED) )?PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-[23]:"
 )
 _PGP: Final = "-----BEGIN PGP PRIVATE KEY BLOCK-----"
+_EXAMPLE: Final = re.compile(r"example|e\.g\.", re.IGNORECASE)
 _KEY_BODY: Final = re.compile(r"[A-Za-z0-9+/=]{40,}")
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.\-]{1,30})://([^\s/:@\"'`<>{}$]{0,80}):([^\s@/\"'`<>]{3,120})@([\w.\-]{1,120})", re.IGNORECASE)
 _LOCAL: Final = re.compile(
@@ -142,7 +143,7 @@ def _private_keys(subject: Subject) -> Iterator[_Hit]:
             continue
         found = _BEGIN.search(text)
         header = found[0] if found else _PGP if _PGP in text else ""
-        if not header:
+        if not header or _EXAMPLE.search(text):
             continue
         body = " ".join(each for _, each in lines[at : at + 12])
         key = _KEY_BODY.search(body.replace("\\n", " ").partition(header)[2])

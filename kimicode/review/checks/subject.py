@@ -3,22 +3,27 @@
 What was only moved is not new: a line that the same change takes away elsewhere counts as moved. What this module does not do: judge.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
+from typing import TypeAlias
 
 from kimicode.errors import ToolError
 from kimicode.review.change import LINK, SUBMODULE, Change, Contents, FileChange
 from kimicode.review.checks.config import CheckConfig
 from kimicode.review.checks.paths import PathKind, kind_of
 
+Tracked: TypeAlias = Callable[[], Collection[str]]
+"""Gives the paths of all files of a repository."""
+
 
 class Scene:
     """The change as a whole, and how it is to be judged."""
 
-    def __init__(self, change: Change, contents: Contents, config: CheckConfig) -> None:
+    def __init__(self, change: Change, contents: Contents, config: CheckConfig, tracked: Tracked) -> None:
         self.change = change
         self.config = config
         self._contents = contents
+        self._tracked = tracked
 
     @cached_property
     def removed_lines(self) -> frozenset[str]:
@@ -37,6 +42,14 @@ class Scene:
     def new(self, file: FileChange) -> bytes | None:
         """The content after; None where there is none or it can't be read."""
         return self._read(self._contents.new, file)
+
+    def tracked(self) -> frozenset[str]:
+        """Every path of the repository after the change; () where nobody knows."""
+        return self._paths
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        return frozenset(self._tracked())
 
     @staticmethod
     def _read(read: Callable[[FileChange], bytes | None], file: FileChange) -> bytes | None:

@@ -38,6 +38,18 @@ _NEW_FILES: Final = frozenset("Python JavaScript TypeScript TSX Go Rust Java JSO
 _CHANGED_FILES: Final = _NEW_FILES | frozenset("C C++ C# Ruby PHP shell Lua YAML".split())
 """Languages in which an error is believed where the file was read before the change."""
 
+_BROKEN: Final = re.compile(
+    r"bad|broken|error|fail|invalid|malformed|syntax|corrupt|incomplete|fixture|testdata|test-data|corpus|fuzz", re.IGNORECASE
+)
+"""Paths of tests that hold broken code on purpose."""
+
+_SCRIPT_GAPS: Final = re.compile(
+    r"(?<=export )type(?= \*)|\bimport\(\s*[\"'][^\"'\n]*[\"']\s*\)(?=\.)|(?<=\bas )(?:null|undefined|true|false|this|super|void)(?=\s*[,}])"
+)
+"""What the languages have and their grammars do not know: `export type *`, `import("module").Type<T>`, `export { a as null }`."""
+
+_WITH_GAPS: Final = ("JavaScript", "TypeScript", "TSX")
+
 
 def errors(subjects: tuple[Subject, ...]) -> Iterator[Finding]:
     """The first new error of each file, the smallest files first until the change's measure is full."""
@@ -53,14 +65,11 @@ def _judged(subject: Subject) -> bool:
     grammar, kind = grammar_of(subject.path), subject.kind
     if grammar is None or not subject.is_text or not subject.file.hunks or kind.lock or kind.foreign or kind.template:
         return False
+    if subject.path.endswith((".d.ts", ".d.mts", ".d.cts")):
+        return False
     if kind.test and subject.file.status == "added" and _BROKEN.search(subject.path):
         return False
     return grammar.name in (_NEW_FILES if subject.file.status in ("added", "copied") else _CHANGED_FILES)
-
-
-_BROKEN: Final = re.compile(
-    r"bad|broken|error|fail|invalid|malformed|syntax|corrupt|incomplete|fixture|testdata|test-data|corpus|fuzz", re.IGNORECASE
-)
 
 
 def _error(subject: Subject) -> Iterator[Finding]:
@@ -70,11 +79,19 @@ def _error(subject: Subject) -> Iterator[Finding]:
         return
     if old is not None and len(old) > config.max_judged_chars:
         return
-    fault = introduced_fault(subject.path, old, new)
+    fault = introduced_fault(subject.path, _mended(subject.path, old), _mended(subject.path, new) or "")
     second = _SECOND.get(PurePosixPath(subject.path).suffix.lower())
     if fault is None or (second is not None and second(new)) or _has_conflict(subject):
         return
     yield _finding(subject, fault)
+
+
+def _mended(path: str, text: str | None) -> str | None:
+    """The text with the gaps of its grammar filled, so that every place stays where it was."""
+    grammar = grammar_of(path)
+    if text is None or grammar is None or grammar.name not in _WITH_GAPS:
+        return text
+    return _SCRIPT_GAPS.sub(lambda found: (" " if found[0] == "type" else "I") * len(found[0]), text)
 
 
 def _finding(subject: Subject, fault: SyntaxFault) -> Finding:
