@@ -76,14 +76,15 @@ def tidy(answer: str) -> str:
         text = found[1].strip()
     text = _LABEL.sub("", text)
     lines = [line.rstrip() for line in text.split("\n") if not _TRAILER.fullmatch(line.strip())]
-    subject, body = lines[0].strip().strip("\"'`*").strip(), "\n".join(lines[1:]).strip()
+    first, _, rest = "\n".join(lines).strip().partition("\n")
+    subject, body = first.strip(" \t\"'`*").removesuffix(".").rstrip(), rest.strip()
     if not subject:
         raise ContractError("the model gave no commit message", hint="Try again, or give one with --message.")
     if len(subject) > SUBJECT_WIDTH:
         # What does not fit is not lost: the whole sentence begins the body.
         body = f"{textwrap.fill(subject, SUBJECT_WIDTH)}\n\n{body}".strip()
         subject = textwrap.shorten(subject, SUBJECT_WIDTH, placeholder="…")
-    return f"{subject.removesuffix('.')}\n\n{body}".strip()
+    return f"{subject}\n\n{body}".strip()
 
 
 def shorten(diff: bytes, room: int) -> str:

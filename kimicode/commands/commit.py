@@ -63,7 +63,7 @@ def commit_command(
     """Commit in the current folder; the exit code. `trailer` None leaves it to the settings. Raises `KimicodeError`."""
     settings = load_settings(os.environ, flags)
     wanted = Wanted(tracked, message, yes, settings.git.trailer if trailer is None else trailer, hooks, no_verify)
-    terminal = Terminal(_asker(sys.stdin, sys.stderr), lambda text: _edited(text, os.environ))
+    terminal = Terminal(_asker(sys.stdin, sys.stderr), lambda text: edited(text, os.environ))
     return commit(wanted, current_folder(), os.environ, terminal, lambda: _client(settings, os.environ))
 
 
@@ -178,8 +178,8 @@ def _asker(stdin: TextIO | None, stderr: TextIO | None) -> Callable[[str], str] 
     return ask
 
 
-def _edited(text: str, environ: Mapping[str, str]) -> str:
-    """`text` as the user leaves it in the editor of the environment. Raises `UsageError` where that does not run or fails."""
+def edited(text: str, environ: Mapping[str, str]) -> str:
+    """`text` as the user leaves it in the editor that `environ` names. Raises `UsageError` where that does not run or fails."""
     editor = next((environ[name] for name in ("GIT_EDITOR", "VISUAL", "EDITOR") if environ.get(name)), "vi")
     with tempfile.TemporaryDirectory(prefix="kimicode-commit-") as folder:
         path = Path(folder, "COMMIT_EDITMSG")
