@@ -4,27 +4,22 @@ All calls of a review begin with the same messages, and both passes of a group w
 An answer that can't be used is asked for once more. What this module does not do: run several groups, or watch the time (`run` does).
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from string import Template
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 
 from kimicode.errors import ContractError
 from kimicode.messages import Assistant, JsonObject, Message, Usage, User
-from kimicode.model.client import Finished, ModelClient, ModelRequest, Thinking
+from kimicode.model.client import Delta, Finished, ModelClient, ModelRequest, Thinking
 from kimicode.review.answer import FINDINGS, VERDICTS, Findings, Verdicts, read_answer
 from kimicode.review.finding import Finding
 from kimicode.review.order import Effort
 from kimicode.review.plan import Group, Words, most_tokens
 from kimicode.review.refute import BATCH, judge, listed
 from kimicode.review.settle import settle
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from kimicode.model.client import Delta
 
 _TRIES: Final = 2
 

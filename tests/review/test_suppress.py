@@ -50,6 +50,22 @@ def test_a_comment_above_means_the_next_line_and_several_may_stand_together():
     assert outcome.findings == (at(SECRET, 4),)
 
 
+@pytest.mark.parametrize("code", ["#define X 1", "'use strict';", "*p = 1;", "--n;", "!f();", "%x = 1"])
+def test_code_that_begins_like_a_comment_is_code(code: str):
+    outcome = silenced(f"{code} // kimicode: ignore[secret] a reason\ny = 2\n", at(SECRET, 1), at(SECRET, 2))
+    assert outcome.findings == (at(SECRET, 2),)
+
+
+@pytest.mark.parametrize("sign", ["#", "//", "/*", " *", "--", "<!--", ";;", "%", "{#", "'", "REM", '"', "!"])
+def test_the_signs_of_many_languages_begin_a_comment(sign: str):
+    assert reasons(silenced(f"{sign} kimicode: ignore[secret] a reason\ny = 2\n", at(SECRET, 2))) == ["a reason"]
+
+
+def test_a_note_about_a_comment_does_not_say_the_secret_beside_it():
+    (note,) = silenced('KEY = "hunter2"  # kimicode: ignore[secret]\n').findings
+    assert note.quote == "kimicode: ignore[secret]"
+
+
 def test_a_comment_behind_code_does_not_mean_the_next_line():
     outcome = silenced("x = 1  # kimicode: ignore[secret] a reason\ny = 2\n", at(SECRET, 1), at(SECRET, 2))
     assert outcome.findings == (at(SECRET, 2),)
