@@ -61,6 +61,9 @@ def _is_minified(source: bytes) -> bool:
 def _has_banner(source: bytes) -> bool:
     """Only where it stands in the comments a file begins with: a program that writes such banners is not itself generated."""
     head = source[:_BANNER_BYTES]
+    lower = head.lower()
+    if b"generated" not in lower and b"edit" not in lower:
+        return False
     found = _BANNER.search(head)
     if found is None:
         return False

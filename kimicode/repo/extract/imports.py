@@ -3,11 +3,13 @@
 What this module does not do: read a statement (`statements` does), or say which file a module is.
 """
 
-import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from string import ascii_letters
+from typing import Final, NamedTuple
 
 from kimicode.repo.extract.statements import taken
+
+_IN_WORDS: Final = frozenset(bytes((byte,)) for byte in b"$_0123456789" + ascii_letters.encode())
 
 
 class Imported(NamedTuple):
@@ -29,7 +31,24 @@ def _placed(names: tuple[str, ...], source: bytes, start: int, end: int, module:
     """Names are looked for after the module, where they stand in most languages, and then from the start."""
     place = max(source.find(module.encode(), start, end) + len(module.encode()), start)
     for name in names:
-        word = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])")
-        found = (word.search(source, place, end) or word.search(source, start, end)) if name != "*" else None
-        place = found.end() if found is not None else place
-        yield (name, found.start(), found.end()) if found is not None else (name, -1, -1)
+        word = name.encode()
+        found = -1
+        if name != "*":
+            found = _word(source, word, place, end)
+            found = found if found >= 0 else _word(source, word, start, end)
+        if found < 0:
+            yield name, -1, -1
+            continue
+        place = found + len(word)
+        yield name, found, place
+
+
+def _word(source: bytes, word: bytes, start: int, end: int) -> int:
+    """Where `word` stands as a word of its own; -1 where it does not."""
+    found = source.find(word, start, end)
+    while found >= 0:
+        behind = found + len(word)
+        if source[found - 1 : found] not in _IN_WORDS and (behind >= len(source) or source[behind : behind + 1] not in _IN_WORDS):
+            return found
+        found = source.find(word, behind, end)
+    return -1

@@ -3,7 +3,8 @@
 What this module does not do: find any of them (`spans`, `uses`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -53,14 +54,14 @@ def names_of(spans: Sequence[Span], names: Mapping[int, int]) -> dict[int, int]:
 
 
 class Sweep:
-    """What is found so far, in the order of the text. `line_at` gives a line by a place in bytes."""
+    """What is found so far, in the order of the text. `lines` are the places in bytes at which lines begin."""
 
-    def __init__(self, dialect: Dialect, source: bytes, line_at: Callable[[int], int]) -> None:
+    def __init__(self, dialect: Dialect, source: bytes, lines: Sequence[int]) -> None:
         self.definitions: list[Definition] = []
         self._bounds: list[tuple[int, int, int]] = []
         self._dialect = dialect
         self._source = source
-        self._line_at = line_at
+        self._lines = lines
         self._open: list[tuple[int, int, str]] = []
         self._once: set[tuple[int, str]] = set()
         self._texts: dict[bytes, str] = {}
@@ -80,23 +81,31 @@ class Sweep:
 
     def refer(self, uses: Mapping[int, tuple[int, ReferenceKind]]) -> Iterator[Reference]:
         """The references, each with what it lies in. Comes after `define`."""
-        bounds = self._bounds[::-1]
-        opened: list[tuple[int, int]] = []
-        text, line_at = self._text, self._line_at
+        bounds = [*self._bounds, (len(self._source) + 1, 0, 0)]
+        opened: list[tuple[int, int]] = [(len(self._source) + 1, -1)]
+        stop, within = opened[0]
+        place = 0
+        text, lines = self._text, self._lines
         for start, (end, kind) in sorted(uses.items()):
-            while bounds and bounds[-1][0] <= start:
-                _, stop, index = bounds.pop()
-                opened.append((stop, index))
-            while opened and opened[-1][0] <= start:
+            while bounds[place][0] <= start:
+                opened.append(bounds[place][1:])
+                place += 1
+                stop, within = opened[-1]
+            while stop <= start:
                 opened.pop()
-            yield Reference(text(start, end), kind, line_at(start), opened[-1][1] if opened else -1)
+                stop, within = opened[-1]
+            yield Reference(text(start, end), kind, bisect_right(lines, start), within)
 
     def _text(self, start: int, end: int) -> str:
         raw = self._source[start:end]
-        text = self._texts.get(raw)
-        if text is None:
+        try:
+            return self._texts[raw]
+        except KeyError:
             text = self._texts[raw] = raw.decode("utf-8", "replace")
-        return text
+            return text
+
+    def _line_at(self, place: int) -> int:
+        return bisect_right(self._lines, place)
 
     def _around(self) -> int:
         return self._open[-1][1] if self._open else -1

@@ -12,8 +12,8 @@ from tree_sitter import Node
 from kimicode.repo.symbols import ReferenceKind
 
 _KINDS: Final[dict[str, ReferenceKind]] = {
-    "base": "base", "base_path": "base", "decorator": "decorator", "decorator_path": "decorator",
-    "call": "call", "call_path": "call", "type": "type", "type_path": "type", "named": "name",
+    "base": "base", "base_path": "base", "mixin_path": "base", "decorator": "decorator", "decorator_path": "decorator",
+    "call": "call", "call_path": "call", "new_path": "call", "type": "type", "type_path": "type", "named": "name",
 }  # fmt: skip
 """Captures and what they mean; of a `path` the last name counts. Where a name was caught as several, the first does."""
 
@@ -21,10 +21,23 @@ _TYPE_NAMES: Final = re.compile(rb"\bLiteral\[[^\]]*\]|(?:[^\W\d]\w*\.)*([^\W\d]
 """Names in a type; of a dotted one the last part; nothing of `Literal["a"]`."""
 
 _NOT_TYPES: Final = frozenset(b"None True False int str bool float bytes object list dict set tuple type".split())
+_CAPITALS: Final = frozenset(range(ord("A"), ord("Z") + 1))
 _PATH: Final = re.compile(
     rb"(?:(?:dyn|impl|struct|class|enum|union|typename|mut|const|unowned|virtual)\s+)*(?:[^\W\d][\w$]*\s*(?:\.|::|\\|->|:)\s*)*([^\W\d][\w$]*[?!]?)"
 )
 """A name with what it is in: `a.b`, `A::b`; arguments of a generic type are not looked at."""
+
+
+def _is_made(source: bytes, _: int, end: int) -> bool:
+    return source.startswith(b".new", end)
+
+
+def _is_mixed_in(source: bytes, start: int, _: int) -> bool:
+    return source[source.rfind(b"\n", 0, start) + 1 : start].lstrip().startswith((b"include", b"extend", b"prepend"))
+
+
+_ONLY: Final = {"new_path": _is_made, "mixin_path": _is_mixed_in}
+"""What a query can't ask cheaply: a comparison of texts costs more there than the rest of a match."""
 
 
 def uses_of(nodes: Mapping[str, list[Node]], source: bytes) -> dict[int, tuple[int, ReferenceKind]]:
@@ -35,6 +48,8 @@ def uses_of(nodes: Mapping[str, list[Node]], source: bytes) -> dict[int, tuple[i
         for node in nodes.get(capture, ()):
             start, end = node.start_byte, node.end_byte
             if is_path:
+                if capture in _ONLY and not _ONLY[capture](source, start, end):
+                    continue
                 path = _PATH.search(source, start, end)
                 if path is None:
                     continue
@@ -61,5 +76,5 @@ def plain_names(nodes: Sequence[Node], source: bytes, known: set[bytes]) -> Iter
     """Where names stand that the file defines or imports (`known`), or that begin with a capital: others are mostly local variables."""
     for node in nodes:
         start, end = node.start_byte, node.end_byte
-        if (65 <= source[start] <= 90 and end - start > 2) or source[start:end] in known:
+        if (source[start] in _CAPITALS and end - start > 1) or source[start:end] in known:
             yield start, end

@@ -3,4 +3,4 @@
 (declaration_command (variable_assignment name: (variable_name) @n @variable))
 
 (command name: (command_name (word) @call))
-(command name: (command_name (word) @_s) . argument: (_) (#any-of? @_s "source" ".")) @import
+(command name: (command_name (word)) . argument: (_)) @import_call

@@ -31,7 +31,6 @@
 
 (import_statement) @import
 (export_statement source: (_)) @import
-(variable_declarator value: (call_expression function: (identifier) @_r arguments: (arguments . (string))) (#eq? @_r "require")) @import
-(variable_declarator value: (member_expression object: (call_expression function: (identifier) @_r arguments: (arguments . (string)))) (#eq? @_r "require")) @import
-(call_expression function: (identifier) @_r arguments: (arguments . (string)) (#eq? @_r "require")) @import
-(call_expression function: (import) arguments: (arguments . (string))) @import
+(variable_declarator value: (call_expression function: (identifier) arguments: (arguments . (string)))) @import_binding
+(variable_declarator value: (member_expression object: (call_expression function: (identifier) arguments: (arguments . (string))))) @import_binding
+(call_expression function: [(identifier) (import)] arguments: (arguments . (string))) @import_call

@@ -16,5 +16,5 @@
 (function_call name: [(identifier) @call (dot_index_expression field: (_) @call) (method_index_expression method: (_) @call)])
 (identifier) @name
 
-(variable_declaration (assignment_statement (expression_list . value: (function_call name: (identifier) @_r))) (#eq? @_r "require")) @import
-(function_call name: (identifier) @_r (#any-of? @_r "require" "dofile" "loadfile")) @import
+(variable_declaration (assignment_statement (expression_list . value: (function_call name: (identifier))))) @import_binding
+(function_call name: (identifier)) @import_call

@@ -16,7 +16,7 @@
   (identifier) @base
   (attribute attribute: (identifier) @base)
   (subscript value: [(identifier) @base (attribute attribute: (identifier) @base)])
-  (keyword_argument value: (identifier) @base)
+  (keyword_argument value: [(identifier) @base (attribute attribute: (identifier) @base)])
 ]))
 (class_definition superclasses: (argument_list (subscript subscript: (_) @types)))
 (decorator [

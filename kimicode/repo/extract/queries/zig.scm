@@ -16,6 +16,6 @@
 (_ type: [(identifier) (field_expression) (pointer_type) (nullable_type) (slice_type) (error_union_type) (array_type)] @type_path)
 (identifier) @name
 
-(variable_declaration (builtin_function (builtin_identifier) @_i) (#any-of? @_i "@import" "@cImport")) @import
-(variable_declaration (field_expression (builtin_function (builtin_identifier) @_i)) (#eq? @_i "@import")) @import
-(builtin_function (builtin_identifier) @_i (#eq? @_i "@import")) @import
+(variable_declaration (builtin_function)) @import_binding
+(variable_declaration (field_expression (builtin_function))) @import_binding
+(builtin_function) @import_call
