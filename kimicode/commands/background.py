@@ -40,6 +40,7 @@ def review_later(repository: Repository, revision: str, bypass: str | None) -> i
         return 0
     desk = Desk.of(kimicode_cache(os.environ), repository.layout.common_dir)
     desk.add(commit)
+    complain(f"kimicode: {commit[:12]} is reviewed in the background; log: {desk.log}")
     _detach(desk)
     done = desk.drain(lambda each: _review(repository, each), lambda each, why: _give_up(repository, each, why))
     complain(f"{_now()} {done} reviewed")

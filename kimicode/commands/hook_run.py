@@ -79,8 +79,9 @@ def _forgiving(run: Callable[[], int], *, strict: bool) -> int:
     return INCOMPLETE if strict else 0
 
 
-def _repository() -> Repository:
-    repository = open_repository(current_folder(), dict(os.environ), index=index_of(os.environ))
+def _repository(*, staged: bool = False) -> Repository:
+    index = index_of(os.environ) if staged else None
+    repository = open_repository(current_folder(), dict(os.environ), index=index)
     given = os.environ.get("GIT_DIR")
     if given and Path(given).resolve() != repository.layout.git_dir.resolve():
         raise UsageError(f"git works with {given} here, and kimicode reviews only what belongs to a .git among the files")
@@ -88,7 +89,7 @@ def _repository() -> Repository:
 
 
 def _pre_commit(strict: bool, model: bool) -> int:
-    repository, settings = _repository(), load_settings(os.environ, {})
+    repository, settings = _repository(staged=True), load_settings(os.environ, {})
     # A commit waits for no model to be loaded.
     report = review_repository(repository, Wish(Staged(), model=model, cold=False), settings, os.environ)
     gate = gate_of(settings.review, strict=strict)
@@ -159,7 +160,7 @@ def _said(decision: Decision) -> list[str]:
         lines.append(f"{each.commit[:12]} {place(finding)}: {finding.severity.word}: {finding.title} ({finding.rule}, blocks)")
         lines += [f"  why: {finding.scenario.splitlines()[0]}"] if finding.scenario.strip() else []
     gaps = (
-        ("not reviewed yet (kimicode hook status)", decision.unreviewed),
+        ("not reviewed yet (kimicode hook run post-commit COMMIT does it)", decision.unreviewed),
         ("reviewed in part", decision.unfinished),
         ("could not be reviewed", decision.failed),
         ("not to be reviewed", decision.bypassed),

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from kimicode.errors import ToolError
 from kimicode.repo.git import Repository
 from kimicode.repo.git_read import notes_ref
@@ -15,8 +17,15 @@ _OID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LISTED: Final = 2
 
 
-def outgoing(repository: Repository, tip: str, known: Iterable[str], remote: str, limit: int) -> tuple[str, ...]:
-    """The names of at most `limit` commits, newest first, that `tip` has and neither `known` nor a branch of `remote` (as last seen).
+class Outgoing(msgspec.Struct, frozen=True):
+    """A commit that a remote does not have. `merge`: it has more than one parent."""
+
+    commit: str
+    merge: bool
+
+
+def outgoing(repository: Repository, tip: str, known: Iterable[str], remote: str, limit: int) -> tuple[Outgoing, ...]:
+    """At most `limit` commits, newest first, that `tip` has and neither `known` nor a branch of `remote` (as last seen).
 
     `tip` and `known` are names of objects; of `known`, those that this repository does not have are passed over. `tip` may be a tag;
     what leads to no commit has none. `remote` "" or one that is no name (an address): every remote's branches count.
@@ -27,8 +36,9 @@ def outgoing(repository: Repository, tip: str, known: Iterable[str], remote: str
     # A pattern after --remotes= is a glob: what could mean more than one remote, or an option, is not passed on.
     named = f"--remotes={remote}" if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", remote) else "--remotes"
     without = [f"^{each}" for each in _commits(repository, known)]
-    answer = repository.answer("rev-list", f"--max-count={limit}", "--topo-order", *start, *without, "--not", named, "--")
-    return tuple(answer.out.decode("ascii").split())
+    answer = repository.answer("rev-list", f"--max-count={limit}", "--topo-order", "--parents", *start, *without, "--not", named, "--")
+    lines = [line.split() for line in answer.out.decode("ascii").splitlines()]
+    return tuple(Outgoing(commit, len(parents) > 1) for commit, *parents in lines)
 
 
 def notes_on(repository: Repository, ref: str, commits: Iterable[str]) -> dict[str, str]:
@@ -43,7 +53,7 @@ def notes_on(repository: Repository, ref: str, commits: Iterable[str]) -> dict[s
 def _commits(repository: Repository, oids: Iterable[str]) -> list[str]:
     """The commits that object names lead to, through tags; those that lead to none, or that are not here, are left out."""
     asked = list(oids)
-    if wrong := next((oid for oid in asked if not _OID.fullmatch(oid)), None):
+    if (wrong := next((oid for oid in asked if not _OID.fullmatch(oid)), None)) is not None:
         raise ToolError(f"{wrong!r} is no name of an object")
     if not asked:
         return []

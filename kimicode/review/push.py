@@ -36,10 +36,11 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A commit to be pushed, and the end of the branch or tag it is pushed with."""
+    """A commit to be pushed, and the end of the branch or tag it is pushed with. `merge`: it has more than one parent."""
 
     commit: str
     tip: str
+    merge: bool = False
 
 
 class Blocking(msgspec.Struct, frozen=True):
@@ -51,7 +52,8 @@ class Blocking(msgspec.Struct, frozen=True):
 
 class Decision(msgspec.Struct, frozen=True):
     """`unreviewed` have no verdict yet; `failed` could not be reviewed, `bypassed` were not to be; `unfinished` were reviewed in part.
-    `cut`: there were more commits than are looked at."""
+    A merge without a verdict was made by git alone, which calls no hook of ours then: it is none of them. `cut`: there were more commits
+    than are looked at."""
 
     blocking: tuple[Blocking, ...]
     unreviewed: tuple[str, ...]
@@ -90,19 +92,19 @@ def candidates(repository: Repository, updates: tuple[Update, ...], remote: str)
     known = [update.remote_oid for update in updates if update.remote_oid]
     for update in updates:
         if update.local_oid:
-            for commit in outgoing(repository, update.local_oid, known, remote, MAX_COMMITS + 1):
-                found.setdefault(commit, Candidate(commit, update.local_oid))
+            for each in outgoing(repository, update.local_oid, known, remote, MAX_COMMITS + 1):
+                found.setdefault(each.commit, Candidate(each.commit, update.local_oid, each.merge))
     return tuple(found.values())[:MAX_COMMITS], len(found) > MAX_COMMITS
 
 
 def decide(pushed: tuple[Candidate, ...], verdicts: Mapping[str, Verdict], gate: Gate, stands: Stands, *, cut: bool = False) -> Decision:
     """The decision about a push. Asks `stands` only for findings that would block."""
-    states: dict[str, list[str]] = {"none": [], "failed": [], "bypassed": [], "unfinished": [], "reviewed": []}
+    states: dict[str, list[str]] = {"none": [], "failed": [], "bypassed": [], "unfinished": [], "reviewed": [], "merged": []}
     blocking: list[Blocking] = []
     settled = 0
     for each in pushed:
         verdict = verdicts.get(each.commit)
-        states[_state(verdict)].append(each.commit)
+        states[_state(each, verdict)].append(each.commit)
         for finding in verdict.report.blocking(gate) if verdict and verdict.report else ():
             if finding.rule.startswith("secret/") or stands(each.tip, finding):
                 blocking.append(Blocking(each.commit, finding))
@@ -120,9 +122,9 @@ def decide(pushed: tuple[Candidate, ...], verdicts: Mapping[str, Verdict], gate:
     )
 
 
-def _state(verdict: Verdict | None) -> str:
+def _state(each: Candidate, verdict: Verdict | None) -> str:
     if verdict is None:
-        return "none"
+        return "merged" if each.merge else "none"
     if verdict.report is None:
         return verdict.state
     return "unfinished" if verdict.report.incomplete else "reviewed"

@@ -118,6 +118,17 @@ def test_which_commits_a_push_brings(work: Work, tmp_path: Path) -> None:
     assert brings((third, ""), remote="--all") == [third]
 
 
+def test_merges_are_known(work: Work) -> None:
+    work.git("checkout", "-q", "-b", "side", "HEAD~1")
+    work.add(b="1\n")
+    work.commit()
+    work.git("merge", "-q", "-m", "m", "main")
+    found, _ = candidates(work.repository, (Update("r", history(work, "HEAD")[0], "r", ""),), "origin")
+    assert [each.merge for each in found].count(True) == 1
+    assert found[0].merge
+    assert len(found) == 5
+
+
 def test_a_whole_history_is_cut(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kimicode.review.push.MAX_COMMITS", 2)
     third, second, _ = history(work, "HEAD")
@@ -138,6 +149,8 @@ def test_what_blocks() -> None:
     assert [each.commit for each in found.blocking] == ["a"]
     assert (found.unreviewed, found.unfinished, found.failed, found.bypassed) == (("f",), ("c",), ("d",), ("e",))
     assert found.gaps
+    # A merge that git made alone has nothing to be reviewed.
+    assert not decide((Candidate("m", "tip", merge=True),), {}, Gate(), lambda *_: True).gaps
     assert not decide((), {}, Gate(), lambda *_: True).gaps
 
 
