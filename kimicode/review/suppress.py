@@ -28,15 +28,16 @@ _LONGEST_LINE: Final = 1_000
 _SECRET: Final = "secret"
 _MODEL: Final = "model"
 _OWN: Final = "suppression"
-_DIRECTIVE: Final = re.compile(
-    r"(?P<sign>#|//|/\*|\*|--|<!--|;|%|\{#|'|\brem\b|\"|!)[^\n]*?\bkimicode:\s*ignore(?P<file>-file)?\[(?P<rules>[^\]\n]*)\](?P<reason>[^\n]*)",
-    re.IGNORECASE,
+# Patterns as text, compiled where they are first needed: hardly any change holds such a comment, and every hook would pay.
+_DIRECTIVE: Final = (
+    r"(?i)(?:#|//|/\*|\*|--|<!--|;|%|\{#|'|\brem\b|\"|!)[^\n]*?\bkimicode:\s*ignore(?P<file>-file)?"
+    r"\[(?P<rules>[^\]\n]*)\](?P<reason>[^\n]*)"
 )
+_REMARK: Final = r"(?i)^\s*rem\b"
+_ENDS: Final = r"(?:\*/|-->|#\}|%\}|\"\"\"|''')\s*$"
+_REASON: Final = r"\w\W*\w\W*\w"
 _WORD: Final = "kimicode:"
 _SIGNS: Final = " \t\r#/*-<!;%{'\""
-_REMARK: Final = re.compile(r"^\s*rem\b", re.IGNORECASE)
-_ENDS: Final = re.compile(r"(?:\*/|-->|#\}|%\}|\"\"\"|''')\s*$")
-_REASON: Final = re.compile(r"\w\W*\w\W*\w")
 
 
 class Directive(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ def directives(content: bytes) -> tuple[Directive, ...]:
         return ()
     lines = content.decode("utf-8", "replace").split("\n")
     likely = ((number, line) for number, line in enumerate(lines, 1) if _WORD in line and len(line) <= _LONGEST_LINE)
-    found = ((number, match) for number, line in likely if (match := _DIRECTIVE.search(line)))
+    found = ((number, match) for number, line in likely if (match := re.search(_DIRECTIVE, line)))
     read = (_read(number, match, lines) for number, match in found)
     return tuple(each for each in read if each is not None)
 
@@ -75,8 +76,8 @@ def _read(number: int, match: re.Match[str], lines: Sequence[str]) -> Directive 
     if match["file"] and number > FILE_LINES:
         return None
     rules = tuple(rule.strip() for rule in match["rules"].split(",") if rule.strip())
-    reason = _ENDS.sub("", match["reason"].strip()).strip(" \t:-–—")
-    return Directive(number, 0 if match["file"] else _covered(number, match, lines), rules, reason if _REASON.search(reason) else "")
+    reason = re.sub(_ENDS, "", match["reason"].strip()).strip(" \t:-–—")
+    return Directive(number, 0 if match["file"] else _covered(number, match, lines), rules, reason if re.search(_REASON, reason) else "")
 
 
 def _covered(number: int, match: re.Match[str], lines: Sequence[str]) -> int:
@@ -89,7 +90,7 @@ def _covered(number: int, match: re.Match[str], lines: Sequence[str]) -> int:
 def _alone(line: str) -> bool:
     """True for a line with the comment and nothing else. Signs alone don't tell: `#define X 1 // …` and `*p = 1; // …` are code."""
     head, found, _ = line.partition(_WORD)
-    return found != "" and _REMARK.sub("", head).strip(_SIGNS) == ""
+    return found != "" and re.sub(_REMARK, "", head).strip(_SIGNS) == ""
 
 
 class Silenced(msgspec.Struct, frozen=True):
