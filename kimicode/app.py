@@ -18,12 +18,13 @@ from kimicode.agent.opening import look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import UsageError
 from kimicode.events import Event, MessageAdded, Notice, SessionStarted
-from kimicode.home import kimicode_home
+from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
 from kimicode.messages import JsonObject
 from kimicode.model.client import ModelClient, Thinking
 from kimicode.model.factory import make_client
 from kimicode.model.target import resolve
+from kimicode.repo.codebase import Codebase
 from kimicode.safety import Safety, secure
 from kimicode.sandbox.approval import Approver
 from kimicode.session.clean import clean_if_due
@@ -52,21 +53,23 @@ class Wish(msgspec.Struct, frozen=True):
 class Session:
     """An agent with its log and its model, ready for prompts. Close it with `aclose`."""
 
-    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient, keeping: Keeping) -> None:
+    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient, keeping: Keeping, code: Codebase) -> None:
         self.id = session_id
         self.agent = agent
         self._log = log
         self._model = model
         self._keeping = keeping
+        self._code = code
 
     async def aclose(self) -> None:
-        """Close the model's connections, what the tools held, and the log."""
+        """Close the model's connections, what the tools held, the index, and the log."""
         try:
             try:
                 await self._model.aclose()
             finally:
                 await self._keeping.aclose()
         finally:
+            self._code.close()
             self._log.close()
 
 
@@ -113,9 +116,10 @@ def open_session(
         raise
     gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver)
     keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=True)
+    code = Codebase(workspace, environ, cache=kimicode_cache(environ) / "index")
     agent = Agent(
         client,
-        Toolbox(tools, ToolContext(workspace, safety.policy, scratch), gate=gate, keeper=keeping),
+        Toolbox(tools, ToolContext(workspace, safety.policy, scratch, code=code), gate=gate, keeper=keeping),
         emit,
         opening=opening_for(client.info.profile, lambda: look_around(workspace, datetime.now(UTC).astimezone().date())),
         context=Context(past.replayed.conversation, starts=past.replayed.starts),
@@ -123,7 +127,7 @@ def open_session(
         contract=contract,
         step=past.replayed.steps,
     )
-    return Session(session_id, agent, log, client, keeping)
+    return Session(session_id, agent, log, client, keeping, code)
 
 
 def check_workspace(workspace: Path) -> None:

@@ -24,11 +24,13 @@ _EXTENDED = {"models": "engine.model_commands:add_to"}
 
 app = typer.Typer(name="kimicode", no_args_is_help=False, **_PLAIN)  # type: ignore[arg-type]
 sessions = typer.Typer(help="Past runs.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
+worktree = typer.Typer(help="Worktrees for isolated work.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 hook = typer.Typer(help="Reviews in git's hooks.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 models = typer.Typer(help="Models and endpoints.", no_args_is_help=True, **_PLAIN)  # type: ignore[arg-type]
 app.add_typer(sessions, name="sessions")
 app.add_typer(models, name="models")
 app.add_typer(hook, name="hook")
+app.add_typer(worktree, name="worktree")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -86,6 +88,9 @@ def run(
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens of the run, prompts and answers together.")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Longest time of the run.")] = None,
     max_cost: Annotated[float | None, typer.Option(help="Most money of the run, in USD.")] = None,
+    worktree: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Work in this worktree of the repository; it is made if need be.")
+    ] = None,
     schema: Annotated[Path | None, typer.Option(help="The final answer must validate against this JSON Schema.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this session; a prefix or the end of its id is enough.")] = None,
     latest: Annotated[bool, typer.Option("--continue", help="Go on with the latest session of this folder.")] = False,
@@ -97,7 +102,7 @@ def run(
     }  # fmt: skip
     if not headless:
         _call("headless:no_terminal_yet")
-    _call("headless:headless", prompt, output, schema, resume, latest, flags, sandbox)
+    _call("headless:headless", prompt, output, schema, resume, latest, flags, sandbox, worktree)
 
 
 @app.command("demo")
@@ -129,9 +134,42 @@ def review(
     _call("review:review", staged, uncommitted, base, commit, form, output, fail_on, deadline, strict, no_model, effort, flags)
 
 
+@app.command("map")
+def map_(
+    paths: Annotated[list[str] | None, typer.Argument(help="Files and names to start from; folders to stay in.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Tokens (default 1500).")] = None,
+) -> None:
+    """The most important files of this folder with their most used definitions, as the agent sees them."""
+    _call("map:map_command", paths or [], budget)
+
+
+@app.command("symbols")
+def symbols(
+    query: Annotated[str, typer.Argument(help="A name (`run`, `Toolbox.run`), a path, or path:line.")],
+    kind: Annotated[str | None, typer.Option(help="definition, references, callers or outline.")] = None,
+) -> None:
+    """Where a name is defined and what uses it; the outline of a file; what encloses a line."""
+    _call("symbols:symbols_command", query, kind)
+
+
+@app.command("commit")
+def commit(
+    tracked: Annotated[bool, typer.Option("--all", help="Stage every change of a tracked file first.")] = False,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="The message; without it the model writes one.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    trailer: Annotated[bool | None, typer.Option("--trailer/--no-trailer", help="Say in the message what helped to write it.")] = None,
+    hooks: Annotated[bool, typer.Option("--hooks", help="Commit as your own `git commit` would, with hooks and signature.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Commit without the hooks that are there.")] = False,
+    model: Annotated[str | None, typer.Option(help="Which model writes the message.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Where it is.")] = None,
+) -> None:
+    """Commit what is staged, with a message that a model writes and you confirm."""
+    _call("commit:commit_command", tracked, message, yes, trailer, hooks, no_verify, {"model": model, "endpoint": endpoint})
+
+
 @app.command("tool")
 def tool(
-    name: Annotated[str, typer.Argument(help="read, write, edit, patch, grep, glob, shell or todo.")],
+    name: Annotated[str, typer.Argument(help="read, write, edit, patch, grep, symbols, map, glob, git, shell or todo.")],
     arguments: Annotated[str, typer.Argument(metavar="JSON", help='For example \'{"path": "README.md"}\'.')],
     permission: Annotated[str | None, typer.Option(help="What it may do: read-only, workspace (default) or full.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="What holds commands: auto (default), bubblewrap, landlock or none.")] = None,
@@ -154,6 +192,37 @@ def trust(
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Say what works here, what does not, and what to do."""
     _call("doctor:doctor", as_json)
+
+
+@worktree.command("add")
+def worktree_add(
+    name: Annotated[str, typer.Argument(help="Its name; its branch is kimicode/NAME.")],
+    revision: Annotated[str, typer.Argument(help="Where it starts.")] = "HEAD",
+    folder: Annotated[Path | None, typer.Option(help="Where it lies; below kimicode's own folder where it is left out.")] = None,
+) -> None:
+    """Make a worktree of this repository, on a branch of its own, and write its path."""
+    _call("worktree:worktree_add", name, revision, folder)
+
+
+@worktree.command("list")
+def worktree_list(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+    """The worktrees that kimicode made of this repository, and what is in them."""
+    _call("worktree:worktree_list", as_json)
+
+
+@worktree.command("remove")
+def worktree_remove(
+    name: Annotated[str, typer.Argument()],
+    force: Annotated[bool, typer.Option("--force", help="Also with changes or commits that are nowhere else.")] = False,
+) -> None:
+    """Remove a worktree with its branch, if nothing is lost by it."""
+    _call("worktree:worktree_remove", name, force)
+
+
+@worktree.command("prune")
+def worktree_prune() -> None:
+    """Forget worktrees whose folders are gone."""
+    _call("worktree:worktree_prune")
 
 
 @hook.command("install")

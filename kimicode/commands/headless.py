@@ -12,6 +12,7 @@ import msgspec
 
 from kimicode.app import Wish
 from kimicode.commands.folder import current_folder
+from kimicode.commands.worktree import enter
 from kimicode.errors import UsageError
 from kimicode.headless.runner import Order, run
 from kimicode.headless.writers import Output
@@ -29,14 +30,15 @@ def headless(
     latest: bool,
     flags: dict[str, object],
     sandbox: str | None = None,
+    worktree: str | None = None,
 ) -> int:
-    """Run once; the exit code. Raises `KimicodeError` for what is wrong before the run begins."""
+    """Run once, here or in the worktree of that name; the exit code. Raises `KimicodeError` for what is wrong before the run begins."""
     if output not in get_args(Output):
         raise UsageError(f"there is no output {output!r}", hint=f"Choose one of: {', '.join(get_args(Output))}.")
     if resume and latest:
         raise UsageError("--resume and --continue exclude each other", hint="--continue takes the latest session of this folder.")
-    workspace = current_folder()
     wish = Wish(resume=resume, latest=latest, schema=None if schema is None else read_schema(schema))
+    workspace = current_folder() if worktree is None else enter(worktree)
     order = Order(read_prompt(prompt), load_settings(os.environ, flags, sandbox=sandbox), wish, output)  # type: ignore[arg-type]
     return run(order, os.environ, workspace)
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from kimicode.commands.asking import approver_for
 from kimicode.commands.folder import current_folder
 from kimicode.errors import KimicodeError, RefusedError, ToolError, UsageError
-from kimicode.home import kimicode_home
+from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
 from kimicode.messages import ToolCall
+from kimicode.repo.codebase import Codebase
 from kimicode.safety import secure
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings, load_settings
@@ -62,9 +63,12 @@ async def _run(tools: tuple[Tool, ...], call: ToolCall, settings: Settings, work
     safety = secure(settings, workspace, os.environ, scratch=scratch)
     gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver_for(sys.stdin, sys.stderr))
     keeping = Keeping(safety, gate, store, lambda _: None, scratch=scratch, environ=os.environ, strict=False)
+    code = Codebase(workspace, os.environ, cache=kimicode_cache(os.environ) / "index")
+    context = ToolContext(workspace, safety.policy, scratch, code=code)
     try:
-        return await Toolbox(tools, ToolContext(workspace, safety.policy, scratch), gate=gate, keeper=keeping).execute(call)
+        return await Toolbox(tools, context, gate=gate, keeper=keeping).execute(call)
     finally:
+        code.close()
         await keeping.aclose()
 
 

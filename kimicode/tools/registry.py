@@ -11,14 +11,15 @@ import msgspec
 
 from kimicode.errors import KimicodeError, RefusedError, ToolError
 from kimicode.messages import JsonObject, ToolCall, ToolResult, ToolSpec
-from kimicode.tools import edit, glob, grep, patch, read, shell, todo, write
+from kimicode.tools import edit, git, glob, grep, patch, read, shell, symbols, todo, write
+from kimicode.tools import map as overview
 from kimicode.tools.arguments import parse_arguments
 from kimicode.tools.base import Accesses, Keeper, Tool, ToolContext
 from kimicode.tools.gate import Gate
 from kimicode.tools.overflow import bounded
 from kimicode.tools.spec import full_spec, lean_spec
 
-_FULL: Final = ("read", "write", "edit", "patch", "grep", "glob", "shell", "todo")
+_FULL: Final = ("read", "write", "edit", "patch", "grep", "symbols", "map", "glob", "git", "shell", "todo")
 _LEAN: Final = ("read", "edit", "shell")
 
 
@@ -34,7 +35,10 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     edit.NAME: _Kind(edit.Edit, edit.PROPERTIES, edit.REQUIRED),
     patch.NAME: _Kind(patch.Patch, patch.PROPERTIES, patch.REQUIRED),
     grep.NAME: _Kind(grep.Grep, grep.PROPERTIES, grep.REQUIRED),
+    symbols.NAME: _Kind(symbols.Symbols, symbols.PROPERTIES, symbols.REQUIRED),
+    overview.NAME: _Kind(overview.Map, overview.PROPERTIES, overview.REQUIRED),
     glob.NAME: _Kind(glob.Glob, glob.PROPERTIES, glob.REQUIRED),
+    git.NAME: _Kind(git.Git, git.PROPERTIES, git.REQUIRED),
     shell.NAME: _Kind(shell.Shell, shell.PROPERTIES, shell.REQUIRED),
     todo.NAME: _Kind(todo.Todo, todo.PROPERTIES, todo.REQUIRED),
 }
