@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.tokenizer import Tokenizer
@@ -70,6 +70,7 @@ def test_published_texts_have_as_many_tokens_as_published(folder):
     assert [count(row["text"]) for row in rows] == [len(row["ids"]) for row in rows]
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_package_and_engine_agree(engine, text):
     assert count(text) == len(engine.encode(text))
@@ -83,6 +84,7 @@ def test_long_and_odd_texts_too(engine, text):
 LINES = st.lists(TEXTS.map(lambda text: text.replace("\n", "") + "\n").filter(lambda line: not re.match(r"\s*[\r\n]", line)), max_size=8)
 
 
+@settings(deadline=None)
 @given(LINES, TEXTS.map(lambda text: text.replace("\n", "").replace("\r", "")))
 def test_lines_without_blank_ones_add_up(lines, last):
     lines = [*lines, last]

@@ -5,12 +5,13 @@ What this module does not do: read files, or rank them.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from kimicode.repo.kinds import kind_of
+from kimicode.repo.wire import unwired, wired
 
 _DEPTH: Final = 4
 _NOTABLE: Final = re.compile(
@@ -54,6 +55,21 @@ def adjusted(known: Census, added: Iterable[str], removed: Iterable[str]) -> Cen
 def is_notable(path: str) -> bool:
     """Whether a reader who is new looks at the file first."""
     return path.count("/") <= _NOTABLE_DEPTH and _NOTABLE.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def wired_census(known: Census) -> Census:
+    """For keeping."""
+    return _mapped(known, wired)
+
+
+def unwired_census(known: Census) -> Census:
+    """As it was before `wired_census`."""
+    return _mapped(known, unwired)
+
+
+def _mapped(known: Census, change: Callable[[str], str]) -> Census:
+    folders = {change(folder): number for folder, number in known.folders.items()}
+    return Census(known.files, known.languages, folders, tuple(map(change, known.notable)))
 
 
 def _moved(counts: Mapping[str, int], came: Iterable[str], went: Iterable[str]) -> dict[str, int]:

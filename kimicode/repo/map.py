@@ -22,6 +22,7 @@ from kimicode.repo.lines import Lines
 from kimicode.repo.rank_keep import ranking
 from kimicode.repo.sheets import file_line, folder_line, keep_sheets, sheets
 from kimicode.repo.tree import Tree
+from kimicode.repo.wire import unwired, wired
 
 DEFAULT_BUDGET: Final = 1_500
 LEAST_BUDGET: Final = 100
@@ -38,7 +39,7 @@ _MOST_UNREAD: Final = 20
 
 
 class _Text(msgspec.Struct, frozen=True, array_like=True):
-    """A map that is kept, and what its making was told of what may be shown."""
+    """A map that is kept, and what its making was told of which paths, wired, may be shown."""
 
     text: str
     open: tuple[str, ...]
@@ -112,7 +113,7 @@ def _render(index: Index, refreshed: Refreshed, order: _Order) -> str:
     text = _made(index, refreshed, msgspec.structs.replace(order, show=show))
     if whole:
         open_, hidden = (tuple(path for path, shown in seen.items() if shown is wanted) for wanted in (True, False))
-        index.keep({name: msgspec.msgpack.encode(_Text(text, open_, hidden))}, kind=_KIND)
+        index.keep({name: msgspec.msgpack.encode(_Text(text, tuple(map(wired, open_)), tuple(map(wired, hidden))))}, kind=_KIND)
     return text
 
 
@@ -126,7 +127,7 @@ def _remembered(index: Index, name: str, show: Callable[[str], bool]) -> str | N
     if data is None:
         return None
     kept = msgspec.msgpack.decode(data, type=_Text)
-    fits = all(show(path) for path in kept.open) and not any(show(path) for path in kept.hidden)
+    fits = all(show(unwired(path)) for path in kept.open) and not any(show(unwired(path)) for path in kept.hidden)
     return kept.text if fits else None
 
 

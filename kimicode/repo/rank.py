@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from kimicode.repo.census import Census, adjusted
+from kimicode.repo.census import Census, adjusted, unwired_census
 from kimicode.repo.digest import STRONG_SHIFT, Digest
 from kimicode.repo.rank_table import Row, Table
 
@@ -36,8 +36,10 @@ def values(name: int, weight: int, shares: int) -> tuple[int, int]:
 
 
 class Base(msgspec.Struct, frozen=True, array_like=True):
-    """A counted tree. `worths` (64 bits each) are of its files in their order, `factors` (8 bits) are what a worth is multiplied with,
-    and `order` (32 bits) has the places of all files, the most important one first. Tables have `parts` parts."""
+    """A counted tree, with the paths in its census wired. `worths` (64 bits each) are of its files in their order, `factors` (8 bits) are
+    what a worth is multiplied with, and `order` (32 bits) has the places of all files, the most important one first. Its table has `parts`
+    parts.
+    """
 
     census: Census
     worths: bytes
@@ -78,7 +80,7 @@ class Ranking:
         changed = list(changes)
         self._take(changed)
         came = [each.path for each in changed if each.old is None]
-        self.census = adjusted(base.census, came, [each.path for each in changed if each.new is None])
+        self.census = adjusted(unwired_census(base.census), came, [each.path for each in changed if each.new is None])
         self.moved: Mapping[int, tuple[int, int]] = {name: self._moved_values(name) for name in sorted(self._moves)}
 
     def row(self, name: int) -> Row:

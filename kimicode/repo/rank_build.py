@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from kimicode.repo.census import census
+from kimicode.repo.census import census, wired_census
 from kimicode.repo.digest import digest, plain
 from kimicode.repo.index import Index
 from kimicode.repo.rank import Base, ordered, values
@@ -43,7 +43,7 @@ def counted(tree: Tree, index: Index, *, until: float | None = None) -> Counted:
         counter.add(place, own.defines, own.uses)
         worths[place], factors[place] = own.own, own.factor
     parts = tuple(_part(counter, number, worths, factors, until) for number in range(counter.parts))
-    base = Base(census(places), worths.tobytes(), bytes(factors), ordered(worths, bytes(factors)), counter.parts)
+    base = Base(wired_census(census(places)), worths.tobytes(), bytes(factors), ordered(worths, bytes(factors)), counter.parts)
     return Counted(base, parts)
 
 

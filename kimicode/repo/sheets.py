@@ -16,6 +16,7 @@ from kimicode.repo.outline import INDENT, Unit, one_line, outline
 from kimicode.repo.rank import Ranking
 from kimicode.repo.rank_keep import Kept
 from kimicode.repo.tree import Tree
+from kimicode.repo.wire import unwired, wired
 from kimicode.tokens import count
 
 _KIND: Final = "map-sheets-1"
@@ -26,7 +27,7 @@ _WHOLE: Final = 16
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of a file: tokens of its line and its folder's, its outline, and what the names were worth."""
+    """What is kept of a file: its path, wired, tokens of its line and its folder's, its outline, and what the names were worth."""
 
     path: str
     line_tokens: int
@@ -61,21 +62,19 @@ def sheets(index: Index, tree: Tree, kept: Kept, focus: Focus, most: int, show: 
     for path in wanted.keys() & kept.changed:
         files.pop(path, None)
     fresh = [path for path in wanted if path not in files]
-    files.update((each.path, each) for each in _made(index, tree, ranking, fresh))
+    files.update((unwired(each.path), each) for each in _made(index, tree, ranking, fresh))
     boost = {path: (2 << 60) // (1 + nth) for nth, path in enumerate(notable)}
-    return [_sheet(files[path], wanted[path], ranking, focus, boost.get(path, 0)) for path in sorted(wanted)]
+    return [_sheet(path, files[path], wanted[path], ranking, focus, boost.get(path, 0)) for path in sorted(wanted)]
 
 
-def _sheet(file: _File, place: int, ranking: Ranking, focus: Focus, notable: int) -> Sheet:
+def _sheet(path: str, file: _File, place: int, ranking: Ranking, focus: Focus, notable: int) -> Sheet:
     moved = ranking.moved
     values = tuple(_now(moved, unit, value) for unit, value in zip(file.units, file.values, strict=True)) if moved else file.values
-    inside = focus.inside.get(file.path, 0)
-    extra = (
-        tuple(max(inside // _WHOLE * unit.weight, focus.names.get(unit.name, 0)) for unit in file.units) if inside or focus.names else ()
-    )
-    first = max(notable, focus.files.get(file.path, 0))
+    inside = focus.inside.get(path, 0)
+    extra = tuple(_extra(unit, inside, focus) for unit in file.units) if inside or focus.names or focus.used else ()
+    first = max(notable, focus.files.get(path, 0))
     tokens = (file.line_tokens, file.folder_tokens)
-    return Sheet(file.path, ranking.worth(place), ranking.factor(place), *tokens, file.units, values, extra, first)
+    return Sheet(path, ranking.worth(place), ranking.factor(place), *tokens, file.units, values, extra, first)
 
 
 def _extra(unit: Unit, inside: int, focus: Focus) -> int:
@@ -94,7 +93,7 @@ def _kept_files(index: Index, kept: Kept, most: int) -> dict[str, _File]:
         data = index.kept(_KIND, f"{kept.name}:{number}")
         if data is None:
             break
-        found.update((each.path, each) for each in _FILES.decode(data))
+        found.update((unwired(each.path), each) for each in _FILES.decode(data))
     return found
 
 
@@ -114,5 +113,5 @@ def _made(index: Index, tree: Tree, ranking: Ranking, paths: Sequence[str]) -> I
     for path in paths:
         units = outline(symbols[path]) if path in symbols else ()
         values = tuple(ranking.values(unit.name)[unit.inner] for unit in units)
-        made.append(_File(path, count(file_line(path)), count(folder_line(path)), units, values))
+        made.append(_File(wired(path), count(file_line(path)), count(folder_line(path)), units, values))
     return made
