@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from kimicode.repo.git_diff import FileDiff
-from kimicode.repo.git_parse import Commit, Entry, Span, Touched
+from kimicode.repo.git_parse import Commit, Entry, Span
 
 ID_DIGITS: Final = 10
 """So many digits name a commit in any repository of a size that exists."""
@@ -18,6 +18,8 @@ _WIDEST: Final = 400
 """Characters of a line that are shown: a line of a minified file says nothing more with its rest."""
 
 _FILES_A_COMMIT: Final = 20
+_MANY: Final = 4
+_NAMES_A_FOLDER: Final = 20
 _LEFT_NAMED: Final = 15
 
 
@@ -35,9 +37,26 @@ def status_text(head: str, entries: Sequence[Entry], limit: int) -> str:
             groups["staged"].append(f"{entry.staged} {_moved(entry.path, entry.origin if entry.staged in 'RC' else '')}")
         if entry.unstaged != ".":
             groups["not staged"].append(f"{entry.unstaged} {_moved(entry.path, entry.origin if entry.unstaged in 'RC' else '')}")
+    groups["untracked"] = _by_folder(groups["untracked"])
     if not any(groups.values()):
         return f"{head}: nothing differs from the commit"
     return "\n".join([head, *_cut_groups(groups, limit)])
+
+
+def _by_folder(paths: Sequence[str]) -> list[str]:
+    """The paths, those of one folder in one line where they are many: its name would be most of each."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folder, slash, name = path.rpartition("/")
+        folders.setdefault(folder + slash, []).append(name)
+    lines: list[str] = []
+    for folder, names in folders.items():
+        if len(names) < _MANY or not folder:
+            lines += [f"{folder}{name}" for name in names]
+            continue
+        more = f", and {len(names) - _NAMES_A_FOLDER} more" if len(names) > _NAMES_A_FOLDER else ""
+        lines.append(f"{folder}: {', '.join(names[:_NAMES_A_FOLDER])}{more}")
+    return lines
 
 
 def _cut_groups(groups: Mapping[str, Sequence[str]], limit: int) -> Iterable[str]:
@@ -134,11 +153,6 @@ def blame_text(spans: Sequence[Span], limit: int) -> str:
         lines.append(f"{ranges}  {who}")
     more = [f"[{len(wrote) - limit} more commits: raise limit, or send lines]"] if len(wrote) > limit else []
     return "\n".join([*lines, *more])
-
-
-def touched_text(files: Iterable[Touched]) -> str:
-    """What a commit changed, a path a line."""
-    return "\n".join(f"{each.letter} {_moved(each.path, each.origin)}" for each in files)
 
 
 def date(seconds: int) -> str:

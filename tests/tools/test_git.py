@@ -130,6 +130,13 @@ def test_status_is_grouped(desk: Desk) -> None:
     assert desk.ask("status", limit=4).splitlines()[-1] == "  [1 more: raise limit]"
 
 
+def test_many_new_files_of_a_folder_are_one_line(desk: Desk) -> None:
+    desk.write(**{f"folder__{number:02}": "x\n" for number in range(25)}, other__a="x\n", top="x\n")
+    names = ", ".join(f"{number:02}" for number in range(20))
+    assert desk.ask("status").splitlines()[1:] == ["untracked:", f"  folder/: {names}, and 5 more", "  other/a", "  top"]
+    assert desk.ask("status", path="folder/24").splitlines()[1:] == ["untracked:", "  folder/24"]
+
+
 def test_a_detached_head_and_a_merge(desk: Desk) -> None:
     desk.save("1", a="1\n")
     desk.plain("checkout", "-q", "-b", "other")
