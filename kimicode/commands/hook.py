@@ -64,6 +64,8 @@ def hook_status() -> int:
     repository = _repository()
     folder = hooks_folder(repository)
     where = " (outside this repository)" if folder.shared else " (among the files)" if folder.tracked else ""
+    if folder.path.exists() and not folder.path.is_dir():
+        where = " (no folder: git runs no hook here)"
     lines = [f"hooks: {folder.path}{where}", *(f"{each.name + ':':13}{_state(each)}" for each in status(repository))]
     write_payload(sys.stdout, "\n".join([*lines, *_background(repository), *_recent(repository)]) + "\n")
     return 0

@@ -51,18 +51,21 @@ def hook_run(name: str, arguments: list[str], strict: bool = False, no_model: bo
     if wrong := next((each for each in given if each.startswith("-")), None):
         raise UsageError(f"{name} has no option {wrong!r}", hint=f"There are {_STRICT} and {_NO_MODEL}; the rest is in the settings.")
     match kind:
-        case "pre-commit":
-            run: Callable[[], int] = lambda: _pre_commit(strict, not no_model)  # noqa: E731
         case "post-commit":
             return _forgiving(lambda: review_later(_repository(), given[0] if given else "HEAD", asked), strict=False)
+        case "pre-commit":
+            return _unless(asked, lambda: _pre_commit(strict, not no_model), strict=strict)
         case "pre-push":
-            run = lambda: _pre_push(given, strict)  # noqa: E731
+            return _unless(asked, lambda: _pre_push(given, strict), strict=strict)
         case _:
             assert_never(kind)
-    if asked is not None:
-        complain(f"kimicode: not asked, because of {asked}.")
-        return 0
-    return _forgiving(run, strict=strict)
+
+
+def _unless(asked: str | None, run: Callable[[], int], *, strict: bool) -> int:
+    if asked is None:
+        return _forgiving(run, strict=strict)
+    complain(f"kimicode: not asked, because of {asked}.")
+    return 0
 
 
 def _forgiving(run: Callable[[], int], *, strict: bool) -> int:

@@ -65,7 +65,7 @@ class Desk:
     def drain(self, review: Callable[[str], None], give_up: Callable[[str, str], None]) -> int:
         """Become the worker where there is none: `review` each commit until none waits. How many were reviewed.
 
-        `give_up` gets a commit that will not be reviewed, and why. What `review` raises ends the work; that commit waits on, for one more try.
+        `give_up` gets a commit that will not be reviewed, and why. What `review` raises ends the work; the commit gets one more try.
         """
         done = 0
         while self.waiting():

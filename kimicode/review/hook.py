@@ -15,7 +15,7 @@ import msgspec
 
 from kimicode.errors import RefusedError, ToolError
 from kimicode.files.atomic import replace_file
-from kimicode.files.place import place_of
+from kimicode.files.place import about, place_of
 from kimicode.repo.git import Repository
 from kimicode.review.hook_plan import (
     Chain,
@@ -146,20 +146,22 @@ def _perform(folder: Folder, plan: Callable[[Slot], Step]) -> tuple[Done, ...]:
 
 
 def _take(folder: Path, name: HookName, step: Step) -> None:
-    match step:
-        case Nothing() | Refusal():
-            return
-        case Write(data):
-            replace_file(place_of(folder / name), data, mode=_MODE)
-        case Chain(data):
-            with _kept(folder, name):
-                replace_file(place_of(folder / name), data, mode=_MODE)
-        case Restore():
-            os.replace(folder / before_name(name), folder / name)
-        case Remove():
-            (folder / name).unlink()
-        case _:
-            assert_never(step)
+    place = place_of(folder / name)
+    with about(place):
+        match step:
+            case Nothing() | Refusal():
+                return
+            case Write(data):
+                replace_file(place, data, mode=_MODE)
+            case Chain(data):
+                with _kept(folder, name):
+                    replace_file(place, data, mode=_MODE)
+            case Restore():
+                os.replace(folder / before_name(name), folder / name)
+            case Remove():
+                (folder / name).unlink()
+            case _:
+                assert_never(step)
 
 
 @contextmanager

@@ -86,15 +86,17 @@ def _oid(text: str) -> str:
     return text if text.strip("0") else ""
 
 
-def candidates(repository: Repository, updates: tuple[Update, ...], remote: str) -> tuple[tuple[Candidate, ...], bool]:
-    """The commits that a push brings, each once; and whether there were more than are looked at."""
+def candidates(
+    repository: Repository, updates: tuple[Update, ...], remote: str, *, limit: int = MAX_COMMITS
+) -> tuple[tuple[Candidate, ...], bool]:
+    """The commits that a push brings, each once, at most `limit`; and whether there were more."""
     found: dict[str, Candidate] = {}
     known = [update.remote_oid for update in updates if update.remote_oid]
     for update in updates:
         if update.local_oid:
-            for each in outgoing(repository, update.local_oid, known, remote, MAX_COMMITS + 1):
+            for each in outgoing(repository, update.local_oid, known, remote, limit + 1):
                 found.setdefault(each.commit, Candidate(each.commit, update.local_oid, each.merge))
-    return tuple(found.values())[:MAX_COMMITS], len(found) > MAX_COMMITS
+    return tuple(found.values())[:limit], len(found) > limit
 
 
 def decide(pushed: tuple[Candidate, ...], verdicts: Mapping[str, Verdict], gate: Gate, stands: Stands, *, cut: bool = False) -> Decision:

@@ -129,10 +129,9 @@ def test_merges_are_known(work: Work) -> None:
     assert len(found) == 5
 
 
-def test_a_whole_history_is_cut(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kimicode.review.push.MAX_COMMITS", 2)
+def test_a_whole_history_is_cut(work: Work) -> None:
     third, second, _ = history(work, "HEAD")
-    found, cut = candidates(work.repository, (Update("r", third, "r", ""),), "origin")
+    found, cut = candidates(work.repository, (Update("r", third, "r", ""),), "origin", limit=2)
     assert ([each.commit for each in found], cut) == ([third, second], True)
 
 
