@@ -6,6 +6,8 @@ import pytest
 
 from kimicode.commands.tool import run_tool, tool
 
+KNOWN = "The tools are: read, write, edit, patch, grep, symbols, map, glob, git, shell, todo."
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -34,8 +36,15 @@ def workspace(tmp_path: Path) -> Path:
         ("shell", '{"command": "touch b"}', "read-only", 77, "", "Refused: shell: permission is read-only"),
         ("shell", '{"command": "$X"}', "workspace", 77, "", "Nobody is there to be asked"),
         ("patch", '{"patch": "*** Begin Patch\\n*** Add File: n\\n+x\\n*** End Patch"}', "workspace", 0, "A n (+1)\n", ""),
-        ("bash", "{}", "workspace", 2, "", "there is no tool 'bash'\n  The tools are: read, write, edit, patch, grep, glob, shell, todo."),
-        ("read", "{", "workspace", 2, "", "The tools are: read, write, edit, patch, grep, glob, shell, todo."),
+        (
+            "bash",
+            "{}",
+            "workspace",
+            2,
+            "",
+            f"there is no tool 'bash'\n  {KNOWN}",
+        ),
+        ("read", "{", "workspace", 2, "", KNOWN),
         ("read", '{"file": "a.py"}', "workspace", 2, "", "read: path is missing; the arguments can't have 'file'. Send"),
         ("read", '{"path": "a.py"}', "root", 2, "", "--permission can't be 'root'"),
     ],

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from kimicode.messages import ToolCall, ToolResult, ToolSpec
+from kimicode.repo.codebase import Codebase
 from kimicode.sandbox.boundary import Boundary, Limits, Network, Tier
 from kimicode.sandbox.capture import Capture
 from kimicode.sandbox.policy import Permission, Policy, boundary_of
@@ -112,8 +113,12 @@ class World:
     def tool(self, name: str, **arguments: object) -> ToolResult:
         """Call a tool."""
         patching = patch.Patch(ToolSpec("patch", "", {"type": "object", "properties": patch.PROPERTIES, "required": ["patch"]}))
-        box = Toolbox((*default_tools(), patching), ToolContext(self.workspace, self.policy, self.scratch))
-        result = asyncio.run(box.run(ToolCall("1", name, json.dumps(arguments))))
+        code = Codebase(self.workspace, {"PATH": os.environ["PATH"], "HOME": str(self.home)}, cache=self.scratch / "index")
+        box = Toolbox((*default_tools(), patching), ToolContext(self.workspace, self.policy, self.scratch, code=code))
+        try:
+            result = asyncio.run(box.run(ToolCall("1", name, json.dumps(arguments))))
+        finally:
+            code.close()
         self.evidence.append(f"{name}: {result.content[:200]}")
         return result
 

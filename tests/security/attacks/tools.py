@@ -152,7 +152,7 @@ def read_back(world: World, name: str) -> str:
 @add(16, "every tool that takes a path is in this matrix", none="held")
 def tools_all_known(world: World) -> bool:
     with_path = {tool.spec.name for tool in default_tools() if tool.spec.name != "todo"}
-    return bool(with_path - set(CHANGING) - set(LOOKING) - {"shell"})
+    return bool(with_path - set(CHANGING) - set(LOOKING) - {"shell"} - KNOWING)
 
 
 @add(17, "read, grep, glob: keys, the provider's key, other sessions")
@@ -176,6 +176,49 @@ def tools_secrets_in_workspace(world: World) -> bool:
         world.tool("grep", pattern="canary").content + world.tool("glob", pattern="**").content + world.tool("read", path=".netrc").content
     )
     return world.canary in found or "id_ed25519" in found
+
+
+KNOWING = {"symbols", "map", "git"}
+"""Tools that answer from what they know of many files."""
+
+
+def knows(world: World, name: str, path: str) -> str:
+    """Everything that they can be made to say about a name and a file."""
+    asked = [("symbols", {"query": each}) for each in (name, path, f"{path}:1")]
+    asked += [("symbols", {"query": name, "kind": "references"}), ("map", {"focus": [path]}), ("map", {"budget": 4000})]
+    asked += [("git", {"action": action, "path": path}) for action in ("diff", "blame")]
+    asked += [("git", {"action": "show", "revision": f"HEAD:{path}"}), ("git", {"action": "show"}), ("git", {"action": "diff"})]
+    return "".join(world.tool(tool, **arguments).content for tool, arguments in asked)
+
+
+@add(17, "symbols, map, git: files that are hidden, in the index and in the repository")
+def tools_known_secrets(world: World) -> bool:
+    world.home = world.workspace
+    (world.workspace / ".ssh").mkdir()
+    for path, name in ((".ssh/keys.py", "hidden_canary"), ("mine.py", "shown_canary")):
+        (world.workspace / path).write_text(f"def {name}():\n    return 1\n")
+    world.git("init", "-q")
+    world.git("add", "-A", "-f")
+    world.git("commit", "-qm", "all")
+    for path in (".ssh/keys.py", "mine.py"):
+        with (world.workspace / path).open("a") as file:
+            file.write("\n# later\n")
+    world.control("def shown_canary" in knows(world, "shown_canary", "mine.py"))
+    return "def hidden_canary" in knows(world, "hidden_canary", ".ssh/keys.py")
+
+
+@add(3, "symbols, map, git: links to a file outside, and the file itself", none="held")
+def tools_known_outside(world: World) -> bool:
+    prepare(world)
+    (world.workspace / "link.py").symlink_to("../outside/victim")
+    world.git("init", "-q")
+    world.git("add", "-A")
+    world.git("commit", "-qm", "all")
+    world.control("untouched" in world.tool("git", action="show", revision="HEAD:own").content)
+    paths = ("link.py", "dir/victim", "../outside/victim", str(world.victim))
+    said = [world.tool("symbols", query=path).content + world.tool("map", focus=[path]).content for path in paths]
+    said += [world.tool("git", action=action, path=path).content for path in paths for action in ("diff", "blame", "show")]
+    return any("untouched" in each for each in said) or not world.intact
 
 
 def looks(path: str, world: World) -> list[tuple[str, dict[str, str]]]:
