@@ -85,7 +85,7 @@ def test_documented_options_are_those_of_the_help(usage: str, options: list[str]
         add_to(group)
     result = CliRunner(env={"COLUMNS": "200"}).invoke(group, [*words[group is not app :], "--help"])
     assert result.exit_code == 0
-    shown = set(re.findall(r"^\s+(--[\w-]+)", result.stdout, re.MULTILINE))
+    shown = set(re.findall(r"^\s+(?:-\w, ?)?(--[\w-]+)", result.stdout, re.MULTILINE))
     assert shown - {"--help"} == set(options)
 
 
