@@ -139,7 +139,7 @@ class Neighbours:
 
         Otherwise its file must be the target's, import the target's, or mention what the target belongs to.
         """
-        if self.family(use.path) != self.family(target.path) or self._of_another(use, target.definition.name):
+        if use.role is Role.UNKNOWN or self.family(use.path) != self.family(target.path) or self._of_another(use, target.definition.name):
             return False
         if alone or use.path == target.path or target.path in self.imports(use.path):
             return True

@@ -32,7 +32,8 @@ _NOUNS: Final = {
 
 
 class _Sorted(msgspec.Struct, frozen=True):
-    """Uses in code: surely those of the targets, and those that may be another's. `texts` stand in comments and strings."""
+    """Uses in code: surely those of the targets, and those that may be another's or stand in files that were not read. `texts` stand in
+    comments and strings."""
 
     sure: list[Use]
     unsure: list[Use]
@@ -47,7 +48,11 @@ def answered(known: Neighbours, targets: Sequence[Target], uses: Sequence[Use], 
         case "definition":
             pass
         case "callers":
-            lines = [*_heads(targets), *_uses("calls", [use for use in found.sure if use.role is Role.CALL], found, Role.CALL)]
+            calls = [use for use in found.sure if use.role is Role.CALL]
+            lines = [*_heads(targets), *_uses("calls", calls, found, Role.CALL)]
+            if not calls and found.sure:
+                # It may be called by another name, or be handed on.
+                lines += ["other uses:", laid_out(found.sure, budget=BUDGET // 3).text]
         case "references":
             lines = [*_heads(targets), *_uses("uses", found.sure, found, None)]
         case _:
@@ -72,7 +77,7 @@ def unknown(names: Sequence[str], name: str, uses: Sequence[Use]) -> str:
 
 
 def _sorted(known: Neighbours, targets: Sequence[Target], uses: Sequence[Use]) -> _Sorted:
-    code = [use for use in code_uses(uses) if use.exact]
+    code = [use for use in uses if use.exact and use.role not in (Role.DEFINITION, Role.TEXT)]
     name = targets[0].definition.name
     family = {known.family(target.path) for target in targets}
     alone = len([each for each in known.definitions(name) if known.family(each.path) in family]) == len(targets)
@@ -105,10 +110,10 @@ def _line(target: Target) -> str:
 
 
 def _uses(noun: str, sure: Sequence[Use], found: _Sorted, role: Role | None) -> list[str]:
-    unsure = [use for use in found.unsure if role is None or use.role is role]
+    unsure = [use for use in found.unsure if role is None or use.role in (role, Role.UNKNOWN)]
     lines = [laid_out(sure, budget=BUDGET).text] if sure else [f"no {noun} that are surely its own"]
     if unsure:
-        lines.append(f"{len(unsure)} {noun} of that name may be another's:")
+        lines.append(f"{len(unsure)} {noun} of that name may be another's, or none:")
         lines.append(laid_out(unsure, budget=BUDGET // 3).text)
     if role is None and found.texts:
         lines.append(f"and {found.texts} lines of text or comment")
