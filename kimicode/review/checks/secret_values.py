@@ -10,11 +10,13 @@ import zlib
 from collections import Counter
 from typing import Final
 
+_SHORT: Final = "test fake todo your xxxx fixme dummy".split()
+"""Words that chance can spell in any mixture of letters: they count only in small letters, in capitals, or with one capital."""
+
 _MADE_UP: Final = re.compile(
-    r"example|sample|placeholder|dummy|fake|redacted|replace|change.?me|changeit|your|insert|xxxx|\*\*\*|\.\.\.|…|test|todo|fixme|foobar|foo.?bar"
-    r"|1234|4321|7890|abcdef|qwerty|deadbeef|cafebabe|0000000|lorem|secret.?(?:key|here)|notreal|not.?a.?real|invalid|my.?(?:secret|token|pass|key)"
-    r"|(.)\1{5}|(.{2,4})\2{3}",
-    re.IGNORECASE,
+    r"(?i:example|sample|placeholder|redacted|replace|change.?me|changeit|insert|\*\*\*|\.\.\.|…|foo.?bar|1234|4321|7890|abcdef|qwerty|deadbeef|cafebabe"
+    r"|0000000|lorem|secret.?(?:key|here)|notreal|not.?a.?real|invalid|my.?(?:secret|token|pass|key))|(.)\1{5}|(.{2,4})\2{3}|"
+    + "|".join(form for word in _SHORT for form in (word, word.upper(), word.capitalize()))
 )
 _DUMMY_WORDS: Final = frozenset(
     "password passwd pass pw pwd secret token key apikey admin root user guest default none null true false undefined nil empty hidden"
@@ -54,7 +56,7 @@ def is_random(value: str) -> bool:
     digits = sum(each.isdigit() for each in bare)
     if _HEX.fullmatch(bare):
         return 2 <= digits < len(bare) and len(bare) >= 20 and entropy(bare) >= 3.0
-    if not digits and len(bare) < 30:
+    if not digits and (len(bare) < 20 or _changes(bare) < 0.36 * len(bare)):
         return False
     return (
         entropy(bare) >= (3.3 if len(bare) < 20 else 3.7) and _changes(bare) >= 0.3 * len(bare) and _longest_word(bare) < 0.45 * len(bare)

@@ -44,7 +44,7 @@ _BROKEN: Final = re.compile(
 """Paths of tests that hold broken code on purpose."""
 
 _SCRIPT_GAPS: Final = re.compile(
-    r"(?<=export )type(?= \*)|\bimport\(\s*[\"'][^\"'\n]*[\"']\s*\)(?=\.)|(?<=\bas )(?:null|undefined|true|false|this|super|void)(?=\s*[,}])"
+    r"(?<=export )type(?= \*)|\bimport\(\s*[\"'][^\"'\n]*[\"']\s*\)(?=\.)|(?<=\bas )(?:null|undefined|true|false|this|super)(?=\s*[,}])"
 )
 """What the languages have and their grammars do not know: `export type *`, `import("module").Type<T>`, `export { a as null }`."""
 
@@ -73,17 +73,25 @@ def _judged(subject: Subject) -> bool:
 
 
 def _error(subject: Subject) -> Iterator[Finding]:
-    new, old = subject.new_text, subject.old_text
-    config = subject.scene.config
-    if new is None or len(new) > config.max_judged_chars or (old is None and subject.file.status in ("modified", "renamed")):
+    new, old, limit = subject.new_text, subject.old_text, subject.scene.config.max_judged_chars
+    if new is None or max(len(new), len(old or "")) > limit or (old is None and subject.file.status in ("modified", "renamed")):
         return
-    if old is not None and len(old) > config.max_judged_chars:
+    if _has_conflict(subject):
         return
     fault = introduced_fault(subject.path, _mended(subject.path, old), _mended(subject.path, new) or "")
-    second = _SECOND.get(PurePosixPath(subject.path).suffix.lower())
-    if fault is None or (second is not None and second(new)) or _has_conflict(subject):
-        return
-    yield _finding(subject, fault)
+    suffix = PurePosixPath(subject.path).suffix.lower()
+    second = _SECOND.get(suffix)
+    if fault is not None and not (second is not None and second(new)):
+        yield _finding(subject, fault)
+    elif fault is None and suffix == ".py" and (bad := _bad_indentation(new)) and not (old is not None and _bad_indentation(old)):
+        yield _finding(subject, bad)
+
+
+def _finding(subject: Subject, fault: SyntaxFault) -> Finding:
+    title = f"{fault.language} file can't be parsed: {fault.what}"
+    lines = (subject.new_text or "").split("\n")
+    quote = lines[fault.line - 1].strip() if fault.line <= len(lines) else ""
+    return ERROR.at(subject.path, _changed(subject, fault.line), quote=quote, title=title)
 
 
 def _mended(path: str, text: str | None) -> str | None:
@@ -92,12 +100,6 @@ def _mended(path: str, text: str | None) -> str | None:
     if text is None or grammar is None or grammar.name not in _WITH_GAPS:
         return text
     return _SCRIPT_GAPS.sub(lambda found: (" " if found[0] == "type" else "I") * len(found[0]), text)
-
-
-def _finding(subject: Subject, fault: SyntaxFault) -> Finding:
-    line = _changed(subject, fault.line)
-    title = f"{fault.language} file can't be parsed: {fault.what}"
-    return ERROR.at(subject.path, line, quote=fault.source, title=title)
 
 
 def _changed(subject: Subject, line: int) -> int:
@@ -113,13 +115,25 @@ def _has_conflict(subject: Subject) -> bool:
 
 
 def _is_python(text: str) -> bool:
+    return _python_error(text) is None
+
+
+def _bad_indentation(text: str) -> SyntaxFault | None:
+    """What no version of Python reads and tree-sitter forgives: lines that are indented as no block is."""
+    error = _python_error(text)
+    if not isinstance(error, IndentationError):
+        return None
+    return SyntaxFault("Python", error.lineno or 1, error.offset or 1, error.msg, (error.text or "").strip())
+
+
+def _python_error(text: str) -> Exception | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-        return True
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return error
+        return None
 
 
 _COMMENT: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|(//[^\n]*|/\*.*?\*/)', re.DOTALL)
