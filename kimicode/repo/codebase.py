@@ -21,6 +21,7 @@ from kimicode.repo.private import first_in
 from kimicode.repo.reading import Wanted
 from kimicode.repo.snapshot import Snapshot, Snapshots
 from kimicode.repo.tree import Tree, TreeFile
+from kimicode.repo.untracked import Memory
 
 
 class Refreshed(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class Codebase:
         self._cache = cache
         self._processes = processes
         self._index = Index(cache)
-        self._snapshots = Snapshots(self._root, environ)
+        self._snapshots = Snapshots(self._root, environ, Memory(self._load_folders, self._keep_folders))
         self._looks: Looks | None = None
         self._whole: tuple[int, str, str] | None = None
         self._lock = threading.RLock()
@@ -121,6 +122,17 @@ class Codebase:
         if snapshot.base and not self._was_whole(snapshot):
             self._index.keep({snapshot.base: _today().encode()}, kind="whole")
             self._whole = (self._index.generation, snapshot.base, _today())
+
+    def _load_folders(self) -> bytes | None:
+        return self._index.kept("folders", self._name)
+
+    def _keep_folders(self, data: bytes) -> None:
+        self._index.keep({self._name: data}, kind="folders")
+
+    @property
+    def _name(self) -> str:
+        """A name for the workspace that SQLite takes."""
+        return os.fsencode(self._root).hex()
 
     def _take(self) -> Snapshot:
         if self._looks is None:

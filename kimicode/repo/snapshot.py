@@ -7,7 +7,8 @@ What this module does not do: read source, or keep anything on disk.
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from pathlib import Path
@@ -18,16 +19,22 @@ import msgspec
 from kimicode.errors import ToolError, UsageError
 from kimicode.files.place import Place, look
 from kimicode.repo.contents import Look, look_of
+from kimicode.repo.folder_walk import UNSURE, Mark, marks_of
 from kimicode.repo.git import Repository
 from kimicode.repo.git_files import Listing, Others, changed, listing, others, parse_listing
 from kimicode.repo.git_run import Bounds
 from kimicode.repo.looks import Looks
 from kimicode.repo.plain_files import plain_files
 from kimicode.repo.tree import Tree, TreeFile
+from kimicode.repo.untracked import FORGETFUL, Memory, Untracked
 
 MAX_FILES: Final = 500_000
 _BOUNDS: Final = Bounds(seconds=60.0, output=256 << 20)
 _DEEPEST: Final = 20
+LARGE: Final = 5_000
+"""Files in an index, from which on it pays to remember its folders."""
+
+_MOST_TOPS: Final = 500
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -38,70 +45,95 @@ class Snapshot(msgspec.Struct, frozen=True):
     apart: frozenset[str]
 
 
-class _Part(msgspec.Struct):
-    """What one repository contributes. `own` are files named by its index, by path; `loose` are to be looked at."""
+class _Listed(msgspec.Struct):
+    """What the index of one repository lists: `files` by path of the workspace; `looked` is how the index file looked, None where it may
+    yet change unnoticed."""
 
-    digest: bytes
-    own: dict[str, TreeFile]
-    loose: list[str]
+    data: bytes
+    digest: str
+    looked: Mark | None
+    listing: Listing
+    files: dict[str, TreeFile]
+    halves: tuple[tuple[str, ...], ...]
+
+
+class _Part(msgspec.Struct):
+    """What one repository contributes: what its index lists, and which paths are to be looked at. `wide`: names have 64 digits."""
+
+    listed: _Listed
+    loose: tuple[str, ...]
     wide: bool
 
 
 class Snapshots:
-    """Takes snapshots of one workspace (real path). What an index lists is kept from one to the next."""
+    """Takes snapshots of one workspace (real path). What an index lists is kept from one to the next, and the folders of a repository with
+    `large` files or more, in `folders` for the next process too."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, environ: Mapping[str, str], folders: Memory = FORGETFUL, *, large: int = LARGE) -> None:
+        self._memory = folders
+        self._untracked_there: Untracked | None = None
         self._root = root
         self._environ = environ
+        self._large = large
         self._repositories: dict[str, Repository | None] = {}
-        self._listed: dict[str, tuple[bytes, Listing]] = {}
+        self._listed: dict[str, _Listed] = {}
+        self._last: tuple[object, Snapshot] | None = None
 
     def take(self, looks: Looks) -> Snapshot:
-        """The files as they are now. Raises `ToolError` where there are too many, or they can't be listed."""
+        """The files as they are now; the same value as before where nothing is different. Raises `ToolError` where there are too many, or
+        they can't be listed."""
         parts = self._parts("", 0)
-        if parts is None:
-            return self._plain(looks)
-        return self._joined(parts, looks)
+        return self._plain(looks) if parts is None else self._joined(parts, looks)
 
     def _parts(self, prefix: str, depth: int) -> list[_Part] | None:
         """By git: the repository at `prefix` below the root and those in it. None where git can't say."""
         try:
             repository = self._repository(prefix)
             return None if repository is None else self._asked(repository, prefix, depth)
-        except (ToolError, UsageError, OSError) as error:
-            if isinstance(error, TooManyFiles):
-                raise
+        except TooManyFiles:
+            raise
+        except (ToolError, UsageError, OSError):
             return None
 
     def _asked(self, repository: Repository, prefix: str, depth: int) -> list[_Part] | None:
         folder = "" if prefix else _below(self._root, repository.work_tree)
         with ThreadPoolExecutor(3) as threads:
-            untracked = threads.submit(others, repository, folder)
-            differing = threads.submit(changed, repository, folder)
-            data = listing(repository, folder)
-            listed = self._listing(data, prefix, folder)
-            found, apart = untracked.result(), differing.result()
-        if folder and not listed.files and not listed.unsure and not found.files:
+            # What differs is asked about a listing that is not older: what is committed in between still has the right name.
+            listed = self._list(repository, prefix, folder)
+            differing = [threads.submit(changed, repository, paths) for paths in listed.halves]
+            found = self._untracked(repository, listed, prefix, folder)
+            apart = [path for half in differing for path in half.result()]
+        if folder and not listed.files and not listed.listing.unsure and not found.files:
             # A folder that its repository ignores has rules of its own, or none.
             return None
-        part = self._part(repository, listed, found, (prefix, folder), apart)
-        part.digest = hashlib.sha256(data).digest()
-        return [part, *self._inner(listed, found, (prefix, folder), depth)]
+        loose = dict.fromkeys(_mapped(path, prefix, folder) for path in (*apart, *listed.listing.unsure, *found.files))
+        wide = len(listed.listing.files[0].key) == 64 if listed.files else repository.sha256()
+        return [_Part(listed, tuple(sorted(loose)), wide), *self._inner(listed.listing, found, (prefix, folder), depth)]
 
-    def _listing(self, data: bytes, prefix: str, folder: str) -> Listing:
+    def _list(self, repository: Repository, prefix: str, folder: str) -> _Listed:
         kept = self._listed.get(prefix)
-        if kept is None or kept[0] != data:
-            kept = (data, parse_listing(data, strip=len(folder) + 1 if folder else 0, prefix=prefix))
-            self._listed[prefix] = kept
-        return kept[1]
+        path = str(repository.layout.git_dir / "index")
+        looked = marks_of((path,))[path]
+        if kept is not None and kept.looked == looked:
+            return kept
+        data = listing(repository, folder)
+        settled = None if looked == UNSURE else looked
+        if kept is not None and kept.data == data:
+            kept.looked = settled
+            return kept
+        parsed = parse_listing(data, strip=len(folder) + 1 if folder else 0, prefix=prefix)
+        digest = hashlib.sha256(data).hexdigest()
+        whole: tuple[tuple[str, ...], ...] = ((folder,) if folder else (),)
+        halves = _halves(parsed) if not prefix and not folder and len(parsed.files) >= self._large else whole
+        self._listed[prefix] = _Listed(data, digest, settled, parsed, {file.path: file for file in parsed.files}, halves)
+        return self._listed[prefix]
 
-    def _part(self, repository: Repository, listed: Listing, found: Others, way: tuple[str, str], apart: tuple[str, ...]) -> _Part:
-        own = {file.path: file for file in listed.files}
-        loose = [_mapped(path, *way) for path in {**dict.fromkeys(apart), **dict.fromkeys(listed.unsure), **dict.fromkeys(found.files)}]
-        for path in loose:
-            own.pop(path, None)
-        wide = len(listed.files[0].key) == 64 if listed.files else repository.sha256()
-        return _Part(b"", own, loose, wide)
+    def _untracked(self, repository: Repository, listed: _Listed, prefix: str, folder: str) -> Others:
+        if prefix or folder or len(listed.files) < self._large:
+            return others(repository, (folder,) if folder else ())
+        if self._untracked_there is None:
+            self._untracked_there = Untracked(repository, self._memory)
+        return self._untracked_there.now(listed.digest, listed.files)
 
     def _inner(self, listed: Listing, found: Others, way: tuple[str, str], depth: int) -> list[_Part]:
         parts: list[_Part] = []
@@ -119,21 +151,21 @@ class Snapshots:
         return None if repository is None or (prefix and repository.work_tree != self._root / prefix.rstrip("/")) else repository
 
     def _joined(self, parts: list[_Part], looks: Looks) -> Snapshot:
-        files: dict[str, TreeFile] = {}
-        loose: dict[str, bool] = {}
-        for part in parts:
-            files |= part.own
-            loose |= dict.fromkeys(part.loose, part.wide)
-        _bounded(len(files) + len(loose), self._root)
+        loose = {path: part.wide for part in parts for path in part.loose}
+        _bounded(sum(len(part.listed.files) for part in parts) + len(loose), self._root)
+        apart: dict[str, TreeFile | None] = {path: self._looked_at(path, looks, wide=wide) for path, wide in loose.items()}
         for path, (expected, real) in looks.corrections().items():
-            if path in files and files[path].key == expected:
-                files[path] = TreeFile(path, real)
-                loose.setdefault(path, len(real) == 64)
-        apart = set(loose)
-        for path, wide in loose.items():
-            if path not in files and (file := self._looked_at(path, looks, wide=wide)) is not None:
-                files[path] = file
-        base = hashlib.sha256(b"".join(part.digest for part in parts)).hexdigest()
+            if path not in apart and any(path in (files := part.listed.files) and files[path].key == expected for part in parts):
+                apart[path] = TreeFile(path, real)
+        same = (tuple(id(part.listed) for part in parts), apart)
+        if self._last is None or self._last[0] != same:
+            self._last = (same, self._made(parts, apart))
+        return self._last[1]
+
+    def _made(self, parts: list[_Part], apart: Mapping[str, TreeFile | None]) -> Snapshot:
+        files = [file for part in parts for file in part.listed.listing.files if file.path not in apart]
+        files += [file for file in apart.values() if file is not None]
+        base = hashlib.sha256("".join(part.listed.digest for part in parts).encode()).hexdigest()
         return Snapshot(_tree(self._root, files), base, frozenset(apart))
 
     def _plain(self, looks: Looks) -> Snapshot:
@@ -143,7 +175,7 @@ class Snapshots:
         for path in paths:
             if (file := self._looked_at(path, looks, wide=False)) is not None:
                 files[path] = file
-        return Snapshot(_tree(self._root, files), "", frozenset(files))
+        return Snapshot(_tree(self._root, files.values()), "", frozenset(files))
 
     def _looked_at(self, path: str, looks: Looks, *, wide: bool) -> TreeFile | None:
         """The file at `path`; None where there is none, or nothing to read."""
@@ -169,6 +201,21 @@ def _bounded(count: int, root: Path) -> None:
         )
 
 
+def _halves(listed: Listing) -> tuple[tuple[str, ...], ...]:
+    """What to ask about at once: all of an index in two halves, for looking at each file is most of the work."""
+    paths = (*(file.path for file in listed.files), *listed.unsure, *listed.links)
+    tops = Counter(path.partition("/")[0] for path in paths)
+    if len(tops) > _MOST_TOPS:
+        return ((),)
+    halves: tuple[list[str], list[str]] = ([], [])
+    counts = [0, 0]
+    for top, count in tops.most_common():
+        smaller = counts.index(min(counts))
+        halves[smaller].append(top)
+        counts[smaller] += count
+    return tuple(tuple(half) for half in halves if half)
+
+
 def _is_regular(found: os.stat_result) -> bool:
     return (found.st_mode & 0o170000) == 0o100000
 
@@ -184,5 +231,5 @@ def _mapped(path: str, prefix: str, folder: str) -> str:
     return prefix + (path[len(folder) + 1 :] if folder else path)
 
 
-def _tree(root: Path, files: Mapping[str, TreeFile]) -> Tree:
-    return Tree(root, tuple(sorted(files.values(), key=attrgetter("path"))))
+def _tree(root: Path, files: Iterable[TreeFile]) -> Tree:
+    return Tree(root, tuple(sorted(files, key=attrgetter("path"))))
