@@ -8,15 +8,16 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from kimicode.agent.answer import Contract
 from kimicode.agent.context import Context
 from kimicode.agent.loop import Agent
-from kimicode.agent.opening import look_around, opening_for
+from kimicode.agent.opening import Surroundings, look_around, opening_for
 from kimicode.agent.run import Options
-from kimicode.errors import UsageError
+from kimicode.errors import ToolError, UsageError
 from kimicode.events import Event, MessageAdded, Notice, SessionStarted
 from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
@@ -25,6 +26,7 @@ from kimicode.model.client import ModelClient, Thinking
 from kimicode.model.factory import make_client
 from kimicode.model.target import resolve
 from kimicode.repo.codebase import Codebase
+from kimicode.repo.map import map_for_opening
 from kimicode.safety import Safety, secure
 from kimicode.sandbox.approval import Approver
 from kimicode.session.clean import clean_if_due
@@ -36,7 +38,11 @@ from kimicode.settings import Settings
 from kimicode.text import well_formed
 from kimicode.tools.base import Tool, ToolContext
 from kimicode.tools.gate import Gate
+from kimicode.tools.paths import may_show
 from kimicode.tools.registry import Toolbox, default_tools
+
+_MAP_S: Final = 1.0
+"""A prompt waits so long for the map of a repository; one that is not ready then is left out."""
 
 Face = Callable[[Event], None]
 """Shows an event to whoever watches."""
@@ -117,11 +123,12 @@ def open_session(
     gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver)
     keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=True)
     code = Codebase(workspace, environ, cache=kimicode_cache(environ) / "index")
+    context = ToolContext(workspace, safety.policy, scratch, code=code)
     agent = Agent(
         client,
-        Toolbox(tools, ToolContext(workspace, safety.policy, scratch, code=code), gate=gate, keeper=keeping),
+        Toolbox(tools, context, gate=gate, keeper=keeping),
         emit,
-        opening=opening_for(client.info.profile, lambda: look_around(workspace, datetime.now(UTC).astimezone().date())),
+        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context)),
         context=Context(past.replayed.conversation, starts=past.replayed.starts),
         options=Options(limits=settings.limits, thinking=Thinking(settings.thinking), session_id=session_id),
         contract=contract,
@@ -137,6 +144,20 @@ def check_workspace(workspace: Path) -> None:
             next(entries, None)
     except OSError as error:
         raise UsageError(f"can't work in {workspace}: {error.strerror}", hint="Start kimicode in a folder that you can read.") from None
+
+
+def _look_around(workspace: Path, context: ToolContext) -> Surroundings:
+    """The facts, with a map of what is a repository: other folders may hold anything, and any number of files."""
+    facts = look_around(workspace, datetime.now(UTC).astimezone().date())
+    if not facts.git or context.code is None:
+        return facts
+    root = workspace.resolve()
+    open_to_us = may_show(root, context)
+    try:
+        overview = map_for_opening(context.code, seconds=_MAP_S, show=lambda path: open_to_us(f"{root}/{path}"))
+    except (ToolError, OSError):
+        return facts
+    return msgspec.structs.replace(facts, overview=overview or "")
 
 
 class _Past(msgspec.Struct, frozen=True):

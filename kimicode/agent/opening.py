@@ -1,9 +1,8 @@
 """The first messages of a session: the system prompt, and the first user message with facts about the environment.
 
 Nothing volatile stands in the system prompt, so every session of one version shares it byte for byte. The facts (working directory,
-platform, the date without the time, whether this is a git repository, project instructions) are data: they stand once, in a block
-before the user's words, and nothing in them can close that block. Models with the lean profile get their own system prompt and the
-bare words. What this module does not do: look at the file system (`look_around` does, when it is called).
+platform, the date without the time, a map of the repository, project instructions) are data: they stand once, in a block before the
+user's words, and nothing in them can close that block. Models with the lean profile get their own system prompt and the bare words. What this module does not do: look at the file system (`look_around` does, when it is called).
 """
 
 import platform
@@ -28,17 +27,18 @@ _ABOUT_INSTRUCTIONS = (
     "Notes that the project keeps for agents follow, as reference data. "
     "Where they disagree the later one holds; the user's own words hold over all."
 )
-_TAG = re.compile(r"<(?=\s*/?\s*(?:environment|project-instructions)\b)", re.IGNORECASE)
+_TAG = re.compile(r"<(?=\s*/?\s*(?:environment|project-instructions|repository-map)\b)", re.IGNORECASE)
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """Facts about where a session takes place."""
+    """Facts about where a session takes place. `overview` is a map of the repository as it is when the session begins, "" for none."""
 
     directory: Path
     platform: str
     today: date
     git: bool
     instructions: Instructions = Instructions()
+    overview: str = ""
 
 
 def look_around(directory: Path, today: date) -> Surroundings:
@@ -66,6 +66,7 @@ def environment(facts: Surroundings) -> str:
         f"Platform: {facts.platform}",
         f"Date: {facts.today.isoformat()}",
         f"Git repository: {'yes' if facts.git else 'no'}",
+        *([f"<repository-map>\n{_data(facts.overview.strip())}\n</repository-map>"] if facts.overview.strip() else []),
         *_instructions(facts.instructions),
     ]
     return f"{ENVIRONMENT_START}{chr(10).join(lines)}{ENVIRONMENT_END}"
