@@ -42,6 +42,6 @@ def _words(part: str) -> list[str] | None:
     chains = [chain for chain in re.split(r"[^\w\x00\x01]+", flat) if chain]
     names = [chain.split("\x01")[-1] for chain in chains]
     kept = [name for name in names if name and name not in _KEYWORDS]
-    if len(kept) != 1 or "\0" in kept[0] or not re.fullmatch(r"[^\W\d]\w+", kept[0]):
+    if len(kept) != 1 or len(kept[0]) < 2 or not kept[0].isidentifier():
         return None
     return kept

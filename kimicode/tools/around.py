@@ -11,10 +11,7 @@ from kimicode.repo.neighbours import Neighbours, Target
 from kimicode.repo.standing import Standing
 from kimicode.repo.uses import Use, judged
 from kimicode.tools.base import ToolContext
-from kimicode.tools.search import find_lines
-
-_SMALL_TREE: Final = 5_000
-"""Files of a workspace in which a second search costs next to nothing."""
+from kimicode.tools.search import SMALL_TREE, find_lines
 
 _TARGETS: Final = 2
 _CALLERS: Final = 5
@@ -75,7 +72,7 @@ def _enclosing(known: Neighbours, uses: Iterable[Use]) -> list[Target]:
 async def _callers(known: Neighbours, targets: Sequence[Target], seen: set[tuple[str, int]], context: ToolContext) -> list[str]:
     """Calls of the targets that the search itself has not found."""
     wanted = [each for each in targets if each.definition.kind in _CALLABLE]
-    if not wanted or len(known.tree.files) > _SMALL_TREE:
+    if not wanted or len(known.tree.files) > SMALL_TREE:
         return []
     names = list(dict.fromkeys(each.definition.name for each in wanted))
     arguments = ("--word-regexp", "--fixed-strings", *(f"--regexp={name}" for name in names))

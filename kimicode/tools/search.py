@@ -4,6 +4,7 @@ What this module does not do: rank, or word an answer.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,9 @@ MAX_MATCHES: Final = 10_000
 
 MAX_FILES: Final = 250
 """Files whose symbols are looked up for one answer."""
+
+SMALL_TREE: Final = 5_000
+"""Files of a workspace that can be looked at as a whole for one answer."""
 
 PARSE_S: Final = 0.5
 """How long files that are not indexed yet are read for one answer."""
@@ -106,19 +110,33 @@ def _visible(tree: Tree, context: ToolContext) -> Tree:
 
 
 async def neighbours_of(
-    code: Codebase, tree: Tree, matches: Sequence[Match], context: ToolContext, *, seconds: float = PARSE_S, more: Sequence[str] = ()
+    code: Codebase,
+    tree: Tree,
+    matches: Sequence[Match],
+    context: ToolContext,
+    *,
+    seconds: float = PARSE_S,
+    more: Sequence[str] | None = None,
 ) -> Neighbours | None:
-    """What is known about the files of `matches` and of `more`, parsed as far as `seconds` allow; None where the index can't be used."""
+    """What is known about the files of `matches`, parsed as far as `seconds` allow; None where the index can't be used.
+
+    With `more` those files come first, and the others of the workspace last, however many there are.
+    """
     try:
-        return await asyncio.to_thread(_neighbours, code, tree, [*more, *files_first(matches)], context, seconds)
+        return await asyncio.to_thread(
+            _neighbours, code, tree, [*(more or ()), *files_first(matches)], context, seconds, wide=more is not None
+        )
     except (KimicodeError, OSError):
         return None
 
 
-def _neighbours(code: Codebase, tree: Tree, files: Sequence[str], context: ToolContext, seconds: float) -> Neighbours:
+def _neighbours(code: Codebase, tree: Tree, files: Sequence[str], context: ToolContext, seconds: float, *, wide: bool) -> Neighbours:
     paths = [path for path in files if path in tree.by_path][:MAX_FILES]
+    start = time.monotonic()
     if code.index.missing(tree.by_path[path] for path in paths):
         tree = _visible(code.refresh(seconds=seconds, only=paths).tree, context)
+    if (wide or len(tree.files) <= SMALL_TREE) and code.index.missing(tree.files):
+        tree = _visible(code.refresh(seconds=max(0.0, start + seconds - time.monotonic())).tree, context)
     known = Neighbours(code.index, tree)
     known.load(paths)
     return known
