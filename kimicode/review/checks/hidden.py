@@ -78,10 +78,12 @@ def hidden(subject: Subject) -> Iterator[Finding]:
         return
     if subject.kind.foreign or subject.kind.lock:
         return
+    controls = not (subject.kind.made_up or subject.path.endswith((".sh", ".bash")))
     for number, line in subject.fresh:
         if line.isascii() and not _CONTROL.search(line):
             continue
-        yield from _in_line(subject, number, _EMOJI_TAGS.sub("", line.removeprefix("\ufeff") if number == 1 else line))
+        text = _EMOJI_TAGS.sub("", line.removeprefix("\ufeff") if number == 1 else line)
+        yield from (each for each in _in_line(subject, number, text) if controls or each.rule != CONTROL.id)
 
 
 def _in_line(subject: Subject, number: int, line: str) -> Iterator[Finding]:

@@ -22,7 +22,9 @@ _TEST_NAME: Final = re.compile(
     r"(?:^|[._-])(?:tests?|specs?|fixtures?|mocks?|stories|bench)(?:[._-]|$)|^conftest\.|[a-z0-9](?:Tests?|Spec|IT|TestCase)\.\w+$|\.snap$"
 )
 _EXAMPLE_NAME: Final = re.compile(r"(?:^|[._-])(?:examples?|samples?|dist|template|tmpl|tpl|demo)(?:[._-]|$)", re.IGNORECASE)
-_DOC_SUFFIXES: Final = frozenset(".md .mdx .markdown .rst .adoc .asciidoc .txt .textile .org .tex .pod .ipynb .po .pot".split())
+_DOC_SUFFIXES: Final = frozenset(
+    ".patch .diff .md .mdx .markdown .rst .adoc .asciidoc .txt .textile .org .tex .pod .ipynb .po .pot".split()
+)
 _LOCKS: Final = frozenset(
     "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb deno.lock poetry.lock uv.lock pdm.lock Pipfile.lock"
     " pixi.lock conda-lock.yml Cargo.lock go.sum Gemfile.lock composer.lock mix.lock pubspec.lock Podfile.lock Package.resolved flake.lock"
@@ -67,6 +69,6 @@ def kind_of(path: str) -> PathKind:
 def _names_test(folder: str) -> bool:
     if folder.startswith(("test-", "test_", "dummy", "fake")):
         return True
-    return folder.endswith(("-test", "_test", "-tests", "_tests", ".tests", ".test", "test-utils")) or folder.startswith(
+    return (folder.endswith(("test", "tests", "test-utils")) and folder not in ("latest", "contest", "contests")) or folder.startswith(
         ("test-", "test_", "dummy", "fake")
     )

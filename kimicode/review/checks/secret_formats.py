@@ -37,6 +37,11 @@ class Format(msgspec.Struct, frozen=True):
     """A word that has to stand in the same line or path, in any case, where the shape alone says too little."""
 
     @property
+    def has_proof(self) -> bool:
+        """True where a real one can be told from a made-up one: a test that needs one takes a made-up one."""
+        return self.proof is not _always
+
+    @property
     def expression(self) -> re.Pattern[str]:
         """The compiled pattern, compiled once."""
         return _compiled(self.pattern)

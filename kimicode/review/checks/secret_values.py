@@ -40,7 +40,7 @@ def entropy(text: str) -> float:
 
 def made_up(value: str) -> bool:
     """True for what nobody would take for real: placeholders, counted digits, one character over and over."""
-    return value.lower() in _DUMMY_WORDS or _MADE_UP.search(value) is not None or _runs(value)
+    return value.lower().rstrip("0123456789!.$#") in _DUMMY_WORDS or _MADE_UP.search(value) is not None or _runs(value)
 
 
 def is_reference(value: str) -> bool:
@@ -59,7 +59,7 @@ def is_random(value: str) -> bool:
     if not digits and (len(bare) < 20 or _changes(bare) < 0.36 * len(bare)):
         return False
     return (
-        entropy(bare) >= (3.3 if len(bare) < 20 else 3.7) and _changes(bare) >= 0.3 * len(bare) and _longest_word(bare) < 0.45 * len(bare)
+        entropy(bare) >= (3.3 if len(bare) < 20 else 3.7) and _changes(bare) >= 0.25 * len(bare) and _longest_word(bare) < 0.45 * len(bare)
     )
 
 
@@ -89,8 +89,8 @@ def masked(value: str) -> str:
 
 
 def _changes(value: str) -> int:
-    """How often the kind of character changes: small, capital, digit, other. Half of all places in random text, few in words."""
-    kinds = [0 if each.islower() else 1 if each.isupper() else 2 if each.isdigit() else 3 for each in value]
+    """How often letters and digits change their kind: small, capital, digit. Half of all places in random text, few in words and names."""
+    kinds = [0 if each.islower() else 1 if each.isupper() else 2 for each in value if each.isalnum()]
     return sum(one != other for one, other in itertools.pairwise(kinds))
 
 

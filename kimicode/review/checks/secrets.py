@@ -38,7 +38,14 @@ def _rule(name: str, title: str, scenario: str, example: str, severity: Severity
 
 def _of_format(each: Format) -> Rule:
     scenario = f"Whoever can read the repository, a clone or a log of it can use this {each.what} as its owner does."
-    return _rule(each.name, f"{each.what} in the code", scenario, f"{each.anchors[0]}…", each.severity, each.confidence)
+    return _rule(
+        each.name,
+        f"{each.what} in the code",
+        scenario,
+        f"{each.anchors[0]}…" if len(each.anchors[0]) > 1 else each.what,
+        each.severity,
+        each.confidence,
+    )
 
 
 PRIVATE_KEY: Final = _rule(
@@ -124,7 +131,7 @@ def _of(form: Format, subject: Subject) -> Iterator[_Hit]:
             proof = form.proof(secret)
             if proof is False or (proof is None and not _believable(secret, made_up_place)):
                 continue
-            if made_up_place and form.confidence < 0.95 and proof is None:
+            if made_up_place and proof is None and (form.confidence < 0.95 or form.has_proof):
                 continue
             severity = Severity.CRITICAL if proof else form.severity
             yield _Hit(rule, line, text, secret, severity, 0.99 if proof else form.confidence)
