@@ -14,6 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,14 +66,14 @@ def apt_options(folder: Path) -> list[str]:
     return [part for option in [*options, "Dir::Etc::sourceparts=-", "APT::Sandbox::User=root"] for part in ("-o", option)]
 
 
-def debian(names: tuple[str, ...], downloads: Path, into: Path) -> None:
-    """Download and unpack Debian's sources, without its patches."""
+def debian(packages: Mapping[str, str], downloads: Path, into: Path) -> None:
+    """Download and unpack Debian's sources of these names and versions, without its patches."""
     options = apt_options(downloads)
     run("apt-get", *options, "-qq", "update", folder=downloads)
-    for name in names:
+    for name, version in packages.items():
         folder = downloads / name
         folder.mkdir()
-        wanted = f"{name}={DEBIAN[name]}"
+        wanted = f"{name}={version}"
         try:
             run("apt-get", *options, "-qq", "source", "--download-only", wanted, folder=folder)
         except subprocess.CalledProcessError:
@@ -149,7 +150,7 @@ def build(folder: Path, *, quick: bool = False) -> None:
         downloads = Path(scratch)
         pypi(QUICK_PYPI if quick else tuple(PYPI), downloads, folder)
         npm(QUICK_NPM if quick else tuple(NPM), downloads, folder)
-        debian(QUICK_DEBIAN if quick else tuple(DEBIAN), downloads, folder)
+        debian({name: DEBIAN[name] for name in QUICK_DEBIAN} if quick else DEBIAN, downloads, folder)
     counted = sources(folder)
     listed = "".join(f"  {suffix} {number:,}\n" for suffix, number in counted.most_common())
     text = f"A tree for benchmarks: {sum(counted.values()):,} source files of real packages.\n{listed}"

@@ -9,7 +9,6 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -32,6 +31,7 @@ _WORTH: Final = {Standing.SOURCE: 4, Standing.TEST: 1, Standing.AROUND: 1}
 _FACTOR: Final = {Standing.SOURCE: 8, Standing.TEST: 1, Standing.AROUND: 1}
 _UNWRITTEN: Final = frozenset({"generated", "minified"})
 
+_PLACE: Final = "\0"
 STRONG_SHIFT: Final = 32
 """A weight has two parts: uses that name what they mean, above this bit, and mere calls below."""
 
@@ -53,6 +53,32 @@ _SEPARATORS: Final = re.compile(r"::|[.\\/:]+")
 _TEST_AFFIX: Final = re.compile(r"^test_|[._-](?:test|spec)s?$|(?:Test|Tests|Spec)$")
 
 
+class _OfFamily(dict[str, int]):
+    """Numbers of names by name; those of places are found under a name that nothing has."""
+
+    def __init__(self, family: str) -> None:
+        self._family = family
+        self._named = family in _NAMED_IMPORTS
+
+    def __missing__(self, name: str) -> int:
+        text = f"{self._family}\0{name}".encode("utf-8", "surrogateescape")
+        number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+        self[name] = number = number & ~1 | (self._named or name.startswith(_PLACE))
+        return number
+
+    def place(self, place: str) -> int:
+        """The number of a module's place."""
+        return self[_PLACE + place]
+
+
+class Numbers(dict[str, _OfFamily]):
+    """The numbers of names and places, by family; each is made once. Not to be shared by threads."""
+
+    def __missing__(self, family: str) -> _OfFamily:
+        self[family] = made = _OfFamily(family)
+        return made
+
+
 class Digest(msgspec.Struct, frozen=True, gc=False):
     """`defines` are names, each with whether it is found inside classes alone; `uses` are names of other files with the weight of their
     use. A name is a number below 2**64.
@@ -67,25 +93,26 @@ class Digest(msgspec.Struct, frozen=True, gc=False):
     factor: int = 1
 
 
-def digest(path: str, symbols: FileSymbols) -> Digest:
-    """Of the file at `path`."""
+def digest(path: str, symbols: FileSymbols, numbers: Numbers) -> Digest:
+    """Of the file at `path`. `numbers` are what is known of other files' names."""
     own = family_of(symbols)
     worth = _WORTH[standing(path)]
     rows = symbols.definitions
     defines: dict[int, bool] = {}
-    for at, number in enumerate([name_of(own, each.name) for each in rows]):
+    known = numbers[own]
+    for at, number in enumerate([known[each.name] for each in rows]):
         if is_seen(rows, at):
             defines[number] = defines.get(number, True) and is_inner(rows, at)
-    defines.update((module_of(own, each), False) for each in places(path, own))
+    defines.update((known.place(each), False) for each in places(path, own))
     outside = {name for each in symbols.imports if is_standard(own, each.module) for name in each.names}
     outside.update(each.name for each in rows)
     uses: dict[int, int] = {}
     for name, strong in {(each.name, _STRONG[each.kind]) for each in symbols.references}:
         if name not in outside:
-            number = name_of(own, name)
+            number = known[name]
             uses[number] = max(uses.get(number, 0), strong * worth << STRONG_SHIFT | worth)
     for module in _imported(path, own, symbols.imports):
-        uses[module_of(own, module)] = 2 * worth << STRONG_SHIFT
+        uses[known.place(module)] = 2 * worth << STRONG_SHIFT
     others = {number: weight for number, weight in uses.items() if number not in defines}
     return Digest(defines, others, int(bool(rows)), _factor(path, symbols))
 
@@ -134,20 +161,9 @@ def family(language: str) -> str:
     return _FAMILIES.get(folded, folded)
 
 
-@lru_cache(maxsize=1 << 18)
 def name_of(family: str, name: str) -> int:
-    """The number of a name; odd where uses of it are named in imports."""
-    return _number(f"{family}\0{name}") & ~1 | (family in _NAMED_IMPORTS)
-
-
-@lru_cache(maxsize=1 << 14)
-def module_of(family: str, place: str) -> int:
-    """The number of a module's place."""
-    return _number(f"{family}\0\0{place}") | 1
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
+    """The number of a name; odd where uses of it are named in imports. For many names use `Numbers`."""
+    return _OfFamily(family)[name]
 
 
 def places(path: str, family: str) -> Iterator[str]:

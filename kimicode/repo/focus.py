@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from kimicode.repo.census import Census
-from kimicode.repo.digest import digest, family, name_of
+from kimicode.repo.digest import Numbers, digest, family, name_of
 from kimicode.repo.index import Index
 from kimicode.repo.rank import Ranking
 from kimicode.repo.rank_table import Row
@@ -87,7 +87,7 @@ def _connected(focus: Focus, files: list[str], names: list[int], tree: Tree, ind
     at_files.update((path, 2 * _TOP) for path in files)
     symbols = index.symbols_of(tree.by_path[path] for path in files)
     for path, each in sorted(symbols.items()):
-        own = digest(path, each)
+        own = digest(path, each, Numbers())
         for number, boost in _used(own.uses, ranking):
             used[number] = max(boost, used.get(number, 0))
             at_files.update((other, at_files.get(other, 0)) for other in _paths(ranking, ranking.row(number).definers))

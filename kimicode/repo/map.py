@@ -29,7 +29,7 @@ LEAST_BUDGET: Final = 100
 MOST_BUDGET: Final = 8_000
 OPENING_BUDGET: Final = 800
 
-_KIND: Final = "map-text-1"
+_KIND: Final = "map-text-2"
 _TOKENS_PER_FILE: Final = 8
 """With its folder and a definition a file rarely takes less, so more files than the budget has room for are never looked at."""
 

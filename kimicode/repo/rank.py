@@ -6,7 +6,6 @@ not do: count a tree (`rank_build`), keep rankings (`rank_keep`), or choose what
 """
 
 import heapq
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isqrt
 from typing import Final
@@ -15,10 +14,10 @@ import msgspec
 
 from kimicode.repo.census import Census, adjusted, unwired_census
 from kimicode.repo.digest import STRONG_SHIFT, Digest
-from kimicode.repo.rank_table import Row, Table
+from kimicode.repo.rank_table import Part, Row, Table
 
-_SCALE: Final = 128
-_CALLS: Final = (1 << STRONG_SHIFT) - 1
+SCALE: Final = 128
+CALLS: Final = (1 << STRONG_SHIFT) - 1
 
 
 def values(name: int, weight: int, shares: int) -> tuple[int, int]:
@@ -26,13 +25,13 @@ def values(name: int, weight: int, shares: int) -> tuple[int, int]:
 
     A file has as many shares as its factor is: a copy that was generated takes little from what it was made of.
     """
-    strong, calls = weight >> STRONG_SHIFT, weight & _CALLS
+    strong, calls = weight >> STRONG_SHIFT, weight & CALLS
     if not name & 1:
-        whole = _SCALE * (strong + calls) // shares
+        whole = SCALE * (strong + calls) // shares
         return whole, whole
     # `x.append()` is of whatever x is: of calls alone, however many, nothing great follows.
     some = min(calls, isqrt(4 * calls))
-    return _SCALE * (strong + min(calls, strong + some)) // shares, _SCALE * some // shares
+    return SCALE * (strong + min(calls, strong + some)) // shares, SCALE * some // shares
 
 
 class Base(msgspec.Struct, frozen=True, array_like=True):
@@ -46,6 +45,13 @@ class Base(msgspec.Struct, frozen=True, array_like=True):
     factors: bytes
     order: bytes
     parts: int
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A counted tree and its table."""
+
+    base: Base
+    parts: tuple[Part, ...]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -163,8 +169,3 @@ class Ranking:
 
 def _values(name: int, row: Row, factor: Callable[[int], int]) -> tuple[int, int]:
     return values(name, row.weight, sum(map(factor, row.definers))) if row.definers else (0, 0)
-
-
-def ordered(worths: "array[int]", factors: bytes) -> bytes:
-    """`Base.order` for these worths; the files are in the order of their paths."""
-    return array("I", sorted(range(len(worths)), key=lambda place: -worths[place] * factors[place])).tobytes()

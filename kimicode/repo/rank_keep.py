@@ -4,22 +4,22 @@ A counted tree is kept by the tree's name, so clones and worktrees share it; for
 module does not do: rank or count.
 """
 
+import importlib
 import os
 from collections.abc import Sequence
 from itertools import compress
 from operator import ne
-from typing import Final
+from typing import Final, Protocol, cast
 
 import msgspec
 
-from kimicode.repo.digest import Digest, digest, plain
+from kimicode.repo.digest import Digest, Numbers, digest, plain
 from kimicode.repo.index import Index
-from kimicode.repo.rank import Base, Change, Ranking
-from kimicode.repo.rank_build import counted
+from kimicode.repo.rank import Base, Change, Counted, Ranking
 from kimicode.repo.rank_table import Part, Table
 from kimicode.repo.tree import Tree, TreeFile
 
-_KIND: Final = "rank-1"
+_KIND: Final = "rank-2"
 """To be raised whenever a digest, a worth or a form changes."""
 
 _FEW: Final = 200
@@ -40,6 +40,10 @@ class _Files(msgspec.Struct, frozen=True, array_like=True):
     keys: bytes
 
 
+class _Counting(Protocol):
+    def counted(self, tree: Tree, index: Index, *, until: float | None = None) -> Counted: ...
+
+
 class _Lost(Exception):
     """Something that was kept is not there any more."""
 
@@ -53,7 +57,8 @@ def ranking(index: Index, tree: Tree, *, whole: bool = True, until: float | None
                     return found
             except (_Lost, msgspec.DecodeError):
                 continue
-    made = counted(tree, index, until=until)
+    counting = cast("_Counting", importlib.import_module("kimicode.repo.rank_build"))
+    made = counting.counted(tree, index, until=until)
     table = Table(len(made.parts), made.parts.__getitem__)
     if whole:
         _keep(index, tree, made.base, made.parts)
@@ -91,8 +96,8 @@ def _changes(index: Index, pairs: list[tuple[str, str | None, str | None]]) -> l
 
 
 def _digests(index: Index, files: list[TreeFile]) -> dict[str, Digest]:
-    symbols = index.symbols_of(files)
-    return {file.path: digest(file.path, symbols[file.path]) if file.path in symbols else plain(file.path) for file in files}
+    symbols, numbers = index.symbols_of(files), Numbers()
+    return {file.path: digest(file.path, symbols[file.path], numbers) if file.path in symbols else plain(file.path) for file in files}
 
 
 def _keep(index: Index, tree: Tree, base: Base, parts: Sequence[Part]) -> None:

@@ -19,7 +19,7 @@ from kimicode.repo.tree import Tree
 from kimicode.repo.wire import unwired, wired
 from kimicode.tokens import count
 
-_KIND: Final = "map-sheets-1"
+_KIND: Final = "map-sheets-2"
 _CHUNK: Final = 100
 _MOST_NOTABLE: Final = 8
 _WHOLE: Final = 16

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from kimicode.repo.digest import digest, name_of
+from kimicode.repo.digest import Numbers, digest, name_of
 from kimicode.repo.extract import extract
 from kimicode.repo.rank_keep import ranking
 from tests.repo.worlds import World, edited, edits, worlds
@@ -26,7 +26,7 @@ def facts(kept, files):
 
 
 def _names(path, symbols):
-    own = digest(path, symbols)
+    own = digest(path, symbols, Numbers())
     return own.defines.keys() | own.uses.keys()
 
 
