@@ -58,9 +58,7 @@ def is_random(value: str) -> bool:
         return 2 <= digits < len(bare) and len(bare) >= 20 and entropy(bare) >= 3.0
     if not digits and (len(bare) < 20 or _changes(bare) < 0.36 * len(bare)):
         return False
-    return (
-        entropy(bare) >= (3.3 if len(bare) < 20 else 3.7) and _changes(bare) >= 0.25 * len(bare) and _longest_word(bare) < 0.45 * len(bare)
-    )
+    return entropy(bare) >= (3.3 if len(bare) < 20 else 3.7) and _changes(bare) >= 0.25 * len(bare) and not _is_words(bare)
 
 
 def is_password(value: str) -> bool:
@@ -94,8 +92,11 @@ def _changes(value: str) -> int:
     return sum(one != other for one, other in itertools.pairwise(kinds))
 
 
-def _longest_word(value: str) -> int:
-    return max((len(each) for each in re.findall(r"[A-Z]?[a-z]+", value)), default=0)
+def _is_words(value: str) -> bool:
+    """One long word, or a name of several: where small letters and capitals are mixed at random, few small ones stand together."""
+    words = [len(each) for each in re.findall(r"[A-Z]?[a-z]{3,}", value)]
+    mixed = value != value.lower()
+    return max(words, default=0) >= 0.45 * len(value) or (mixed and sum(words) > 0.5 * len(value))
 
 
 def _runs(value: str) -> bool:
