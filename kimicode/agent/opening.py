@@ -2,7 +2,8 @@
 
 Nothing volatile stands in the system prompt, so every session of one version shares it byte for byte. The facts (working directory,
 platform, the date without the time, a map of the repository, project instructions) are data: they stand once, in a block before the
-user's words, and nothing in them can close that block. Models with the lean profile get their own system prompt and the bare words. What this module does not do: look at the file system (`look_around` does, when it is called).
+user's words, and nothing in them can close that block. Models with the lean profile get their own system prompt and the bare words.
+What this module does not do: look at the file system (`look_around` does, when it is called).
 """
 
 import platform
