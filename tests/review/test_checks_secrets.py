@@ -56,6 +56,7 @@ TEMPLATES = {
     "mailchimp-key": "{h32}-us12",
     "brevo-key": "xkeysib-{h64}-{a16}",
     "stripe-key": "sk_live_{a24}",
+    "stripe-test-key": "sk_test_{a24}",
     "stripe-webhook-secret": "whsec_{a32}",
     "square-token": "sq0csp-{a43}",
     "shopify-token": "shpat_{h32}",
@@ -153,6 +154,9 @@ def test_a_header_alone_is_no_key() -> None:
         ("deploy/prod.yaml", "  encryption_key: {a32}"),
         ("service.properties", "db.credentials={a24}"),
         ("src/a.go", 'password := "Winter27$xqk"'),
+        ("run.txt2", 'curl -H "Authorization: Bearer {a40}" https://api.corp.net'),
+        ("run.txt2", "deploy --token {a32} now"),
+        ("web.config", '<add key="ApiKey" value="{a32}"/>'),
     ],
 )
 def test_random_values_under_telling_names(path: str, line: str) -> None:

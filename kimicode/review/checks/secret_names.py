@@ -26,6 +26,7 @@ _WORDS: Final = (
     "OKEN",
     "ey",
     "EY",
+    "uthoriz",
     "redential",
     "REDENTIAL",
 )
@@ -35,6 +36,14 @@ _NAME: Final = re.compile(
     r"[\"'\]]{0,2}\s{0,4}(?::\s{0,2}[A-Za-z][\w.\[\]| ]{0,30}\s{0,2}=|=>|:=|==?|:|,)\s{0,4}(?P<value>.*)$",
     re.IGNORECASE,
 )
+_HANDED: Final = re.compile(
+    r"(?:authorization|x-api-key)[\"']?\s{0,3}[:=,]\s{0,3}[\"']?(?:(?:bearer|token|basic)\s+)?(?P<header>[\w.=+/\-]{20,200})"
+    r"|(?:--?(?:token|password|secret|api[-_]?key|auth[-_]?token)[ =][\"']?)(?P<option>[^\s\"']{16,200})"
+    r"|\b(?:name|key)=\"[\w.:\-]*(?:password|secret|token|api_?key)\"\s+value=\"(?P<attribute>[^\"\s]{8,200})\"",
+    re.IGNORECASE,
+)
+"""A secret that is handed over without an assignment: in a header, as an option of a command, as an attribute."""
+
 _QUOTED: Final = re.compile(r"[rbuf@]{0,2}([\"'`])((?:(?!\1)[^\s\\]){8,256})\1", re.IGNORECASE)
 _BARE: Final = re.compile(r"([^\s\"'`#;,]{8,256})\s*(?:[#;].*)?$")
 _NOT_SECRETS: Final = re.compile(
@@ -50,6 +59,7 @@ _PUBLIC: Final = re.compile(
 _SETTINGS: Final = frozenset(
     ".env .ini .cfg .conf .config .properties .yaml .yml .sh .bash .zsh .envrc .netrc .tfvars .service .dockerfile".split()
 )
+_MAX_LINE: Final = 2000
 _PASSWORDS: Final = ("pass", "pwd")
 
 
@@ -57,7 +67,10 @@ def assigned_values(subject: Subject) -> Iterator[tuple[int, str, str, float]]:
     """Line, its text, the value, and how sure it is a secret."""
     settings = _is_settings(subject.path)
     for line, text in subject.lines_with(_WORDS):
-        found = _NAME.search(text[:2000])
+        found = _NAME.search(text[:_MAX_LINE])
+        handed = _HANDED.search(text[:_MAX_LINE])
+        if handed is not None and handed.lastgroup and (confidence := _confidence(handed[handed.lastgroup], "")):
+            yield line, text, handed[handed.lastgroup], confidence
         if found is None or _PUBLIC.search(found["name"]) or _NOT_SECRETS.search(found["rest"]):
             continue
         value = _value(found["value"], settings)

@@ -129,12 +129,19 @@ def _of(form: Format, subject: Subject) -> Iterator[_Hit]:
         for found in form.expression.finditer(text):
             secret = found[found.lastindex or 0]
             proof = form.proof(secret)
-            if proof is False or (proof is None and not _believable(secret, made_up_place)):
+            if proof is False or (proof is None and not _believable(_without(secret, form.anchors), made_up_place)):
                 continue
             if made_up_place and proof is None and (form.confidence < 0.95 or form.has_proof):
                 continue
             severity = Severity.CRITICAL if proof else form.severity
             yield _Hit(rule, line, text, secret, severity, 0.99 if proof else form.confidence)
+
+
+def _without(secret: str, anchors: tuple[str, ...]) -> str:
+    """What is not given by the format."""
+    for anchor in anchors:
+        secret = secret.replace(anchor, "", 1)
+    return secret
 
 
 def _believable(secret: str, made_up_place: bool) -> bool:
