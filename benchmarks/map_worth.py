@@ -30,6 +30,7 @@ from kimicode.repo.choose import Sheet, choose
 from kimicode.repo.codebase import Codebase
 from kimicode.repo.digest import Numbers, digest
 from kimicode.repo.focus import Focus
+from kimicode.repo.lines import Lines
 from kimicode.repo.map import all_shown
 from kimicode.repo.rank import Ranking
 from kimicode.repo.rank_keep import ranking
@@ -45,7 +46,6 @@ PROJECTS: Final = {
     "urllib3": "2.2.3",
     "marshmallow": "3.23.1",
     "tornado": "6.4.1",
-    "sqlalchemy": "2.0.36",
     "celery": "5.4.0",
     "pytest": "8.3.3",
     "falcon": "4.0.2",
@@ -140,7 +140,7 @@ def measure(project: Path, budget: int, venv: Path | None) -> dict[str, tuple[in
         code = Codebase(project, os.environ, cache=Path(cache))
         refreshed = code.refresh()
         kept = ranking(code.index, refreshed.tree)
-        pages = sheets(code.index, refreshed.tree, kept, Focus(), len(refreshed.tree.files), all_shown)
+        pages = sheets(code.index, refreshed.tree, kept, Focus(), len(refreshed.tree.files), all_shown, Lines(code.index, project))
         places = {file.path: place for place, file in enumerate(refreshed.tree.files)}
         numbers = Numbers()
         uses = {places[file.path]: digest(file.path, symbols, numbers).uses for file, symbols in code.index.each(refreshed.tree.files)}

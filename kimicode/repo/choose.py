@@ -47,7 +47,7 @@ def choose(sheets: Sequence[Sheet], budget: int) -> Choice:
     wanted = sorted(line for place, sheet in enumerate(sheets) for line in _lines(place, sheet))
     page = _Page(sheets, budget)
     # What did not fit may do so when the line above it came in by another.
-    while (rest := [line for line in wanted if not page.put(line[1], line[2])]) != wanted:
+    while page.has_room() and (rest := [line for line in wanted if not page.put(line[1], line[2])]) != wanted:
         wanted = rest
     return Choice({sheets[place].path: tuple(sorted(lines - {-1})) for place, lines in page.shown.items()}, page.used)
 
@@ -57,17 +57,28 @@ class _Page:
         self._sheets = sheets
         self._budget = budget
         self._folders: set[str] = set()
+        self._least = min(
+            (tokens for sheet in sheets for tokens in (sheet.line_tokens, *(abs(unit.tokens) for unit in sheet.units))), default=0
+        )
         self.shown: dict[int, set[int]] = {}
         self.used = 0
 
+    def has_room(self) -> bool:
+        """Whether any line at all could fit."""
+        return self.used + self._least <= self._budget
+
     def put(self, place: int, at: int) -> bool:
         """Show a line, with those above it; whether it is shown."""
+        if not self.has_room():
+            return False
         sheet, shown = self._sheets[place], self.shown.get(place, set())
         more = _missing(sheet, at, shown)
         folder = sheet.path.rpartition("/")[0]
-        cost = sum(sheet.units[each].tokens if each >= 0 else sheet.line_tokens for each in more)
-        if folder not in self._folders:
-            cost += sheet.folder_tokens
+        above = 0 if folder in self._folders else sheet.folder_tokens
+        least = above + sum(abs(sheet.units[each].tokens) if each >= 0 else sheet.line_tokens for each in more)
+        if self.used + least > self._budget:
+            return False
+        cost = above + sum(sheet.units[each].count() if each >= 0 else sheet.line_tokens for each in more)
         if self.used + cost > self._budget:
             return False
         self.used += cost

@@ -30,7 +30,7 @@ MOST_BUDGET: Final = 8_000
 OPENING_BUDGET: Final = 800
 
 _KIND: Final = "map-text-2"
-_TOKENS_PER_FILE: Final = 8
+_TOKENS_PER_FILE: Final = 15
 """With its folder and a definition a file rarely takes less, so more files than the budget has room for are never looked at."""
 
 _LEAST_FILES: Final = 100
@@ -134,13 +134,13 @@ def _remembered(index: Index, name: str, show: Callable[[str], bool]) -> str | N
 def _made(index: Index, refreshed: Refreshed, order: _Order) -> str:
     tree = refreshed.tree
     kept = ranking(index, tree, whole=not refreshed.missing, until=order.until)
+    lines = Lines(index, tree.root)
     if kept.name == tree.name:
-        keep_sheets(index, tree, kept, order.files)
+        keep_sheets(index, tree, kept, order.files, lines)
     focus = turn(order.focus, tree, index, kept.ranking, order.show) if order.focus else Focus()
     if focus.unknown and len(focus.unknown) == len(set(order.focus)):
         raise ToolError(f"Nothing is called {', '.join(focus.unknown)}: no file, no folder, no definition. Use grep or glob to find it.")
-    pages = sheets(index, tree, kept, focus, order.files, order.show)
-    lines = Lines(index, tree.root)
+    pages = sheets(index, tree, kept, focus, order.files, order.show, lines)
     head = heading(kept.ranking.census, focus, len(refreshed.missing), order.show)
     text = _filled(head, pages, order.budget, lines)
     lines.keep()

@@ -3,14 +3,16 @@
 An outline depends on the content alone (and the languages of its name). What this module does not do: choose what is shown.
 """
 
+import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from kimicode.repo.digest import family_of, is_inner, is_seen, name_of
 from kimicode.repo.symbols import Definition, DefinitionKind, FileSymbols
-from kimicode.tokens import count_lines
+from kimicode.tokens import count, count_lines
 
 _WEIGHTS: Final[dict[DefinitionKind, int]] = {
     **dict.fromkeys(("class", "interface", "trait", "protocol", "struct", "object", "function"), 16),
@@ -23,12 +25,15 @@ _WEIGHTS: Final[dict[DefinitionKind, int]] = {
 _MOST: Final = 150
 _MOST_OWN: Final = 7
 _WIDTH: Final = 100
+_RUN: Final = re.compile(r"(?<!')[A-Za-z]+|[0-9]{1,3}")
 INDENT: Final = "  "
 
 
 class Unit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One line: the definition of the name `name`, below the line `parent` of its outline (-1: below the file). `text` ends its line and
-    has `tokens` tokens; `inner` where it belongs to a class; `weight` is that of its kind, `own` how often the file itself uses the name.
+    """One line: the definition of the name `name`, below the line `parent` of its outline (-1: below the file).
+
+    `text` ends its line and has `tokens` tokens, or, where that is negative, so many at least. `inner`: it belongs to a class. `weight` is
+    that of its kind, `own` how often the file itself uses the name.
     """
 
     name: int
@@ -39,9 +44,16 @@ class Unit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     weight: int
     own: int
 
+    def count(self) -> int:
+        """The tokens of the line, counted where they are not known."""
+        return self.tokens if self.tokens >= 0 else count(self.text)
 
-def outline(symbols: FileSymbols) -> tuple[Unit, ...]:
-    """The definitions that somebody outside could ask for, at most 150, in the order of the text."""
+
+def outline(symbols: FileSymbols, known: Mapping[str, int] | None = None) -> tuple[Unit, ...]:
+    """The definitions that somebody outside could ask for, at most 150, in the order of the text.
+
+    `known`: the tokens of lines, as far as they are known; others are not counted then. Without it all are.
+    """
     uses = Counter(each.name for each in symbols.references)
     rows = symbols.definitions
     own = [min(_MOST_OWN, uses.get(each.name, 0)) for each in rows]
@@ -61,8 +73,17 @@ def outline(symbols: FileSymbols) -> tuple[Unit, ...]:
     family = family_of(symbols)
     return tuple(
         Unit(name_of(family, rows[at].name), is_inner(rows, at), places[_above(rows, at)], text, tokens, _weight(rows[at]), own[at])
-        for at, text, tokens in zip(lines, texts, count_lines(texts), strict=True)
+        for at, text, tokens in zip(lines, texts, _tokens(texts, known), strict=True)
     )
+
+
+def _tokens(texts: list[str], known: Mapping[str, int] | None) -> list[int]:
+    return count_lines(texts) if known is None else [known[text] if text in known else -least_tokens(text) for text in texts]
+
+
+def least_tokens(text: str) -> int:
+    """So many tokens a text has at least: in ASCII no token spans two runs of letters, or letters and digits, but for `'s` and its like."""
+    return max(1, len(_RUN.findall(text))) if text.isascii() else 1
 
 
 def one_line(text: str) -> str:

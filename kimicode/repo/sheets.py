@@ -12,12 +12,12 @@ import msgspec
 from kimicode.repo.choose import Sheet
 from kimicode.repo.focus import Focus
 from kimicode.repo.index import Index
+from kimicode.repo.lines import Lines
 from kimicode.repo.outline import INDENT, Unit, one_line, outline
 from kimicode.repo.rank import Ranking
 from kimicode.repo.rank_keep import Kept
 from kimicode.repo.tree import Tree
 from kimicode.repo.wire import unwired, wired
-from kimicode.tokens import count
 
 _KIND: Final = "map-sheets-2"
 _CHUNK: Final = 100
@@ -49,7 +49,7 @@ def folder_line(path: str) -> str:
     return (one_line(path.rpartition("/")[0]) or ".") + "/\n"
 
 
-def sheets(index: Index, tree: Tree, kept: Kept, focus: Focus, most: int, show: Callable[[str], bool]) -> list[Sheet]:
+def sheets(index: Index, tree: Tree, kept: Kept, focus: Focus, most: int, show: Callable[[str], bool], lines: Lines) -> list[Sheet]:
     """Of the files that come first, about `most`, and of those that the focus names, by path; without what must not be shown."""
     ranking = kept.ranking
     first = list(islice((place for place in ranking.order() if focus.allows(ranking.paths[place]) and show(ranking.paths[place])), most))
@@ -59,10 +59,9 @@ def sheets(index: Index, tree: Tree, kept: Kept, focus: Focus, most: int, show: 
     if others:
         wanted.update((path, place) for place, path in enumerate(ranking.paths) if path in others)
     files = _kept_files(index, kept, most)
-    for path in wanted.keys() & kept.changed:
-        files.pop(path, None)
+    before = {unit.text: unit.tokens for path in kept.changed & files.keys() for unit in files.pop(path).units}
     fresh = [path for path in wanted if path not in files]
-    files.update((unwired(each.path), each) for each in _made(index, tree, ranking, fresh))
+    files.update((unwired(each.path), each) for each in _made(index, tree, ranking, fresh, lines, before))
     boost = {path: (2 << 60) // (1 + nth) for nth, path in enumerate(notable)}
     return [_sheet(path, files[path], wanted[path], ranking, focus, boost.get(path, 0)) for path in sorted(wanted)]
 
@@ -97,21 +96,23 @@ def _kept_files(index: Index, kept: Kept, most: int) -> dict[str, _File]:
     return found
 
 
-def keep_sheets(index: Index, tree: Tree, kept: Kept, most: int) -> None:
+def keep_sheets(index: Index, tree: Tree, kept: Kept, most: int, lines: Lines) -> None:
     """Keep what a later map needs, of `tree`, which is the counted one, for its `most` first files."""
     order = kept.ranking.order()
     for number in range((most + _CHUNK - 1) // _CHUNK):
         paths = [kept.ranking.paths[place] for place in islice(order, _CHUNK)]
         name = f"{kept.name}:{number}"
         if index.kept(_KIND, name) is None:
-            index.keep({name: msgspec.msgpack.encode(_made(index, tree, kept.ranking, paths))}, kind=_KIND)
+            index.keep({name: msgspec.msgpack.encode(_made(index, tree, kept.ranking, paths, lines))}, kind=_KIND)
 
 
-def _made(index: Index, tree: Tree, ranking: Ranking, paths: Sequence[str]) -> Iterable[_File]:
+def _made(
+    index: Index, tree: Tree, ranking: Ranking, paths: Sequence[str], lines: Lines, before: Mapping[str, int] | None = None
+) -> Iterable[_File]:
     symbols = index.symbols_of(tree.by_path[path] for path in paths) if paths else {}
     made = []
     for path in paths:
-        units = outline(symbols[path]) if path in symbols else ()
+        units = outline(symbols[path], before) if path in symbols else ()
         values = tuple(ranking.values(unit.name)[unit.inner] for unit in units)
-        made.append(_File(wired(path), count(file_line(path)), count(folder_line(path)), units, values))
+        made.append(_File(wired(path), lines.count(file_line(path)), lines.count(folder_line(path)), units, values))
     return made

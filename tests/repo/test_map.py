@@ -13,7 +13,7 @@ from kimicode.errors import ToolError
 from kimicode.repo.choose import Sheet, choose
 from kimicode.repo.codebase import Codebase
 from kimicode.repo.map import LEAST_BUDGET, map_for_opening, render
-from kimicode.repo.outline import Unit
+from kimicode.repo.outline import Unit, least_tokens
 from kimicode.tokens import count
 from tests.repo.worlds import World, edited, edits, worlds
 
@@ -89,6 +89,16 @@ def test_as_full_as_whole_lines_allow(pages, budget):
         for at, unit in enumerate(page.units):
             if at not in (shown or ()) and (unit.parent == -1 or unit.parent in (shown or ())):
                 assert spent + more + unit.tokens > budget
+
+
+@settings(deadline=None)
+@given(
+    st.text(st.characters(max_codepoint=255), max_size=30)
+    | st.sampled_from(["don't we'll I'm", "x'S 1234567", "a_b.c->d(e)", "aéb", "HTTPServer2x"])
+)
+def test_the_least_that_a_line_has_is_no_more_than_it_has(text):
+    line = f"  {text}\n"
+    assert 1 <= least_tokens(line) <= count(line)
 
 
 SMALL = {
