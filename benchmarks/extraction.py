@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from kimicode.repo.extract import extract
@@ -24,17 +24,16 @@ from kimicode.repo.symbols import FileSymbols
 Marks = Counter[tuple[str, int]]
 """Names with their lines."""
 
-SKIPPED_KINDS = frozenset(
-    "local parameter member-of label import using package library module-import parameterEntity unknown tparam knot z l".split()
-)
-"""What ctags names and we do not call a definition."""
-
-CTAGS_LANGUAGE = {"C++": "C++", "C": "C", "Java": "Java", "Go": "Go", "Rust": "Rust", "Ruby": "Ruby", "PHP": "PHP", "JavaScript": "JavaScript",
-                  "TypeScript": "TypeScript", "C#": "C#", "shell": "Sh", "Lua": "Lua", "Kotlin": "Kotlin", "Haskell": "Haskell"}  # fmt: skip
+CTAGS_LANGUAGE = {
+    name: {"shell": "Sh"}.get(name, name)
+    for name in ("C", "C++", "C#", "Go", "Haskell", "Java", "JavaScript", "Kotlin", "Lua", "PHP", "Ruby", "Rust", "TypeScript", "shell")
+}
 COMPARED_KINDS = frozenset(
-    "class struct union enum interface trait namespace function method func singletonMethod constructor typedef type alias macro field member "
-    "property enumerator enumConstant constant const variable prototype implementation object module subparser accessor talias methodSpec".split()
+    "class struct union enum interface trait function method func singletonMethod constructor typedef type macro field member property "
+    "enumerator enumConstant constant const variable prototype implementation object accessor talias methodSpec".split()
 )
+LOCALS = {"Kotlin": ("constant", "variable"), "PHP": ("variable",), "JavaScript": ("variable", "constant"), "Rust": ("variable",)}
+"""Kinds that ctags gives to local variables and to what is bound by an import as well, so that they can't be compared."""
 
 
 def main() -> None:
@@ -104,27 +103,32 @@ class Truth(ast.NodeVisitor):
         self._decorators: set[ast.AST] = set()
         self.visit(tree)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """A class, its bases, and its keywords."""
         self._definition("class", node)
         for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
             self._name("base", base.value if isinstance(base, ast.Subscript) else base)
         self.generic_visit(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """A function."""
         self._definition("function", node)
         self.generic_visit(node)
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+    visit_AsyncFunctionDef = visit_FunctionDef
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
+        """A call, where it is no decorator."""
         if node not in self._decorators:
             self._name("call", node.func)
         self.generic_visit(node)
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
+        """`import a.b`."""
         self.marks["import"].update((f"{alias.name}:", node.lineno) for alias in node.names)
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """`from a import b`."""
         module = "." * node.level + (node.module or "")
         self.marks["import"].update((f"{module}:{alias.name}", node.lineno) for alias in node.names)
 
@@ -153,46 +157,50 @@ def files_by_language(sources: Iterable[Path], most: int) -> dict[str, list[Path
     return {name: paths[:: max(1, len(paths) // most)][:most] for name, paths in sorted(found.items())}
 
 
-def against_ctags(name: str, files: list[Path]) -> dict[str, float]:
-    """How much of what ctags defines `extract` defines, by name and line (a line apart is the same: some count the type's line)."""
-    theirs: dict[str, Counter[str]] = defaultdict(Counter)
-    kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    command = [
-        "ctags",
-        f"--languages={CTAGS_LANGUAGE[name]}",
-        f"--language-force={CTAGS_LANGUAGE[name]}",
-        "--sort=no",
-        "--fields=Kn",
-        "--extras=",
-        "--kinds-all=*",
-        "-f",
-        "-",
-        "-L",
-        "-",
-    ]
-    listed = subprocess.run(command, input="\n".join(map(str, files)), capture_output=True, text=True, errors="replace", check=False).stdout
-    for line in listed.splitlines():
-        parts = line.split("\t")
-        kind = parts[3] if len(parts) > 3 else ""
-        if kind in COMPARED_KINDS and not parts[0].startswith(("__anon", "anonymous")):
-            theirs[parts[1]][parts[0]] += 1
-            kinds[kind][parts[1] + "\0" + parts[0]] += 1
+def against_ctags(language: str, files: list[Path]) -> dict[str, float]:
+    """How much of what ctags defines `extract` defines in the same file, by name and how often."""
+    theirs = tags_of(language, files)
     missed: Counter[str] = Counter()
     both = total = ours_total = 0
     for path in files:
         symbols = extract(str(path), path.read_bytes())
-        if symbols is None or symbols.problem not in ("", "generated"):
+        if symbols is None or symbols.problem not in ("", "generated", "syntax errors"):
             continue
         ours = Counter(definition.name.removeprefix("@") for definition in symbols.definitions)
-        both += sum(min(count, ours[tag]) for tag, count in theirs[str(path)].items())
-        total += theirs[str(path)].total()
         ours_total += ours.total()
-        for kind, tags in kinds.items():
-            prefix = str(path) + "\0"
-            missed[kind] += sum(1 for tag in theirs[str(path)] if tags[prefix + tag] and not ours[tag])
-    worst = ", ".join(f"{kind} {count}" for kind, count in missed.most_common(4) if count)
-    print(f"{name:<12}{len(files):>6} files; ctags {total:>7}, recall {both / max(total, 1):.4f}, ours {ours_total:>7}; not found: {worst}")
+        names: Counter[str] = Counter()
+        for name, kind in theirs[str(path)]:
+            names[name] += 1
+            if names[name] > ours[name]:
+                missed[kind] += 1
+        both += (names & ours).total()
+        total += names.total()
+    worst = ", ".join(f"{kind} {count}" for kind, count in missed.most_common(4))
+    print(
+        f"{language:<12}{len(files):>6} files; ctags {total:>7}, recall {both / max(total, 1):.4f}, ours {ours_total:>7}; missed: {worst}"
+    )
     return {"files": len(files), "ctags": total, "recall": round(both / max(total, 1), 4), "ours": ours_total}
+
+
+def tags_of(language: str, files: list[Path]) -> dict[str, list[tuple[str, str]]]:
+    """Name and kind of each definition that ctags finds, by path, in the terms of `extract`."""
+    tool = CTAGS_LANGUAGE[language]
+    command = ["ctags", f"--languages={tool}", f"--language-force={tool}", "--sort=no", "--fields=K", "--extras=", "--kinds-all=*"]
+    listing = "\n".join(map(str, files))
+    listed = subprocess.run(
+        [*command, "-f", "-", "-L", "-"], input=listing, capture_output=True, text=True, errors="replace", check=False
+    ).stdout
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for line in listed.splitlines():
+        name, path, *rest = line.split("\t")
+        kind = rest[-1] if rest else ""
+        if kind not in COMPARED_KINDS or kind in LOCALS.get(language, ()) or name.startswith(("__anon", "anonymous", "<")):
+            continue
+        if name.endswith("=") and language in ("Ruby", "shell"):
+            # A setter beside its getter; an array that is taken for a function.
+            continue
+        found[path].append((name.replace(":", ".").rpartition(".")[2] if language == "Lua" else name, kind))
+    return found
 
 
 def speed_of(files: list[Path]) -> dict[str, float]:

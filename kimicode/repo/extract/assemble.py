@@ -41,7 +41,9 @@ def assemble(dialect: Dialect, source: bytes, nodes: Mapping[str, list[Node]]) -
     imported = _imported(dialect, source, nodes)
     inside = _Stretches(imported)
     # What is bound by an import is defined elsewhere.
-    names = {node.start_byte: node.end_byte for node in nodes.get("n", ()) if node.start_byte not in inside}
+    names = {
+        node.start_byte: node.end_byte for node in nodes.get("n", ()) if node.start_byte not in inside and node.start_byte < node.end_byte
+    }
     sweep = Sweep(dialect, source, lines)
     sweep.define(spans_of(nodes, source), names)
     known = {definition.name for definition in sweep.definitions if definition.parent < 0}

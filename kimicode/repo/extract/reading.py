@@ -14,12 +14,23 @@ from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 from kimicode.languages import language
 from kimicode.repo.extract.dialects import Dialect
 
-PARSE_LIMIT_S: Final = 0.6
-"""A parser that has not lost its way needs half of it for the largest file that is read."""
+PARSE_LIMIT_S: Final = 0.7
+"""Of the processor, not of the clock: a busy machine finds the same. A parser that has not lost its way needs half of it for the largest
+file that is read."""
 
 _MATCH_LIMIT: Final = 4_096
 """Matches that a query keeps open at once: bounds memory and time where the text is nonsense; sources need a few dozen."""
 
+
+_MAX_DEPTH: Final = 400
+"""Nodes deeper in the tree are not matched: to step to one costs as much as it is deep. Sources have some dozens of levels; in a chain of
+calls or operators longer than this the far end is not seen."""
+
+QUERY_LIMIT_S: Final = 0.5
+"""Of the processor."""
+
+_WINDOW: Final = 65_536
+"""Bytes that are queried without a look at the clock. What reaches over several windows is caught in each."""
 
 _CHUNK: Final = 65_536
 """Bytes (a parser that gets a view of them dies) handed over at once, also for each comparison that a query asks for."""
@@ -37,15 +48,31 @@ def caught(dialect: Dialect, source: bytes) -> Catch | None:
     tree = _parsed(dialect, source)
     if tree is None:
         return None
-    root = tree.root_node
-    return Catch(QueryCursor(_query(dialect), match_limit=_MATCH_LIMIT).captures(root), root.has_error)
+    nodes = _captures(dialect, tree.root_node, len(source))
+    return Catch(nodes, tree.root_node.has_error) if nodes is not None else None
+
+
+def _captures(dialect: Dialect, root: Node, size: int) -> dict[str, list[Node]] | None:
+    cursor = QueryCursor(_query(dialect), match_limit=_MATCH_LIMIT)
+    cursor.set_max_start_depth(_MAX_DEPTH)
+    if size <= 2 * _WINDOW:
+        return cursor.captures(root)
+    end = time.thread_time() + QUERY_LIMIT_S
+    nodes: dict[str, list[Node]] = {}
+    for start in range(0, size, _WINDOW):
+        cursor.set_byte_range(start, start + _WINDOW)
+        for name, found in cursor.captures(root).items():
+            nodes.setdefault(name, []).extend(found)
+        if time.thread_time() >= end:
+            return None
+    return nodes
 
 
 def _parsed(dialect: Dialect, source: bytes) -> Tree | None:
-    end = time.monotonic() + PARSE_LIMIT_S
+    end = time.thread_time() + PARSE_LIMIT_S
     try:
         return _parser(dialect).parse(
-            lambda offset, _: source[offset : offset + _CHUNK], progress_callback=lambda _, __: time.monotonic() >= end
+            lambda offset, _: source[offset : offset + _CHUNK], progress_callback=lambda _, __: time.thread_time() >= end
         )
     except ValueError:
         # It was stopped, and would go on where it was.

@@ -5,6 +5,7 @@ that ends with it. What this module does not do: find the names of definitions, 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -35,8 +36,10 @@ _ONE_LINE: Final = frozenset(("field", "constant", "variable", OWN, PROMOTED))
 _BRACED: Final = frozenset(("struct", "enum", "union", "interface", "class", "object", "protocol", "trait"))
 """Kinds whose body is in braces, where a grammar has no name for it."""
 
-_BETWEEN: Final = re.compile(rb"(?:\s+|//[^\n]*|/\*.*?\*/|#[^\[\n][^\n]*|export default\b|export\b)*", re.DOTALL)
+_BETWEEN: Final = re.compile(rb"(?:\s+|//[^\n]*|/\*.*?\*/|#[^\[\n][^\n]*)*", re.DOTALL)
 """What may stand between an attribute and what it belongs to."""
+
+_EXPORT: Final = re.compile(rb"export\s+(?:default\s+)?")
 
 
 class Span(NamedTuple):
@@ -52,8 +55,8 @@ class Span(NamedTuple):
 def spans_of(nodes: Mapping[str, list[Node]], source: bytes) -> list[Span]:
     """All definitions and scopes, outer ones before those inside."""
     marks = _Marks(nodes.get("mark", ()), source)
-    wraps = {node.end_byte: node.start_byte for node in nodes.get("wrap", ())}
-    bodies = {node.end_byte: node.start_byte for node in nodes.get("body", ())}
+    wraps = {end: start for start, end in sorted(((node.start_byte, node.end_byte) for node in nodes.get("wrap", ())), reverse=True)}
+    bodies = sorted((node.end_byte, node.start_byte) for node in nodes.get("body", ()))
     spans: dict[tuple[int, int], Span] = {}
     for capture, kind in _CAPTURES.items():
         for node in nodes.get(capture, ()):
@@ -64,14 +67,27 @@ def spans_of(nodes: Mapping[str, list[Node]], source: bytes) -> list[Span]:
                 spans[start, end] = Span(marks.before(start), end, kind, start, -1)
                 continue
             first = min(start, wraps.get(end, start), wraps.get(end + 1, start))
-            body = node.child_by_field_name("body")
-            signed = body.start_byte if body is not None else bodies.get(end, end)
-            signed = signed if signed > start else end
+            body = _body(node)
+            signed = body.start_byte if body is not None else _first_body(bodies, start, end)
             if signed == end and kind in _BRACED:
                 brace = source.find(b"{", first, end)
                 signed = brace if brace >= 0 else end
             spans[start, end] = Span(marks.before(first), end, kind, marks.after(first), signed)
     return sorted(spans.values(), key=_order)
+
+
+def _first_body(bodies: Sequence[tuple[int, int]], start: int, end: int) -> int:
+    """Where the outermost body begins that ends with a definition; `end` where there is none."""
+    place = bisect_right(bodies, (end, start))
+    return bodies[place][1] if place < len(bodies) and bodies[place][0] == end else end
+
+
+def _body(node: Node) -> Node | None:
+    """Its own, or that of the function that is assigned here."""
+    body = node.child_by_field_name("body")
+    if body is None and (value := node.child_by_field_name("value") or node.child_by_field_name("right")) is not None:
+        body = value.child_by_field_name("body")
+    return body
 
 
 def _order(span: Span) -> tuple[int, int]:
@@ -89,6 +105,8 @@ class _Marks:
             behind = between.end() if between is not None else end
             self._ends[start] = behind
             self._starts[behind] = self._starts.get(start, start)
+            if (export := _EXPORT.match(source, behind)) is not None:
+                self._starts[export.end()] = self._starts[behind]
 
     def before(self, place: int) -> int:
         """Where the first of those begins that stand directly before `place`; else `place`."""

@@ -24,7 +24,7 @@ _HIDDEN: Final = {OWN: "field", PROMOTED: "field", PROTOTYPE: "function"}
 _CALLABLE: Final = frozenset(("function", "method", "constructor", "macro", "property", "field", "constant", "variable", SCOPE))
 """Variables inside of them are local."""
 
-_LOCAL: Final = frozenset(("variable", "constant", "field", "property", PROTOTYPE))
+_LOCAL: Final = frozenset(("variable", "constant", "property", PROTOTYPE))
 _ONCE: Final = frozenset(("variable", "constant", "field"))
 """Kinds that are defined where they are first assigned."""
 
@@ -124,7 +124,11 @@ class Sweep:
             return
         index = len(self.definitions)
         first, last = self._line_at(span.start), self._line_at(max(start, span.end - 1))
-        self.definitions.append(Definition(name, kind, first, last, parent, self._signature(span)))
+        self.definitions.append(
+            Definition(
+                name, kind, first, last, parent, self._signature(span, crowded=parent >= 0 and self.definitions[parent].line == first)
+            )
+        )
         self._bounds.append((span.start, span.end, index))
         self._open.append((span.end, index, kind))
 
@@ -145,7 +149,11 @@ class Sweep:
             if span.kind == OWN and not self._source.startswith(_OBJECTS, span.start):
                 return None
             return next((index for _, index, kind in reversed(self._open) if kind in _HOLDERS), None)
-        if span.kind in _LOCAL and self._open and self._open[-1][2] in _CALLABLE:
+        kind = self._open[-1][2] if self._open else ""
+        if span.kind == "field":
+            # In a constructor of a type, which is a constant here, as in a class; but not in a type without a name.
+            return self._around() if kind and (kind == "constant" or kind not in _CALLABLE) else None
+        if span.kind in _LOCAL and kind in _CALLABLE:
             return None
         return self._around()
 
@@ -157,7 +165,7 @@ class Sweep:
             kind = "constructor" if kind in ("function", "method") and name in self._dialect.constructors else _HELD.get(kind, kind)
         return cast(DefinitionKind, kind)
 
-    def _signature(self, span: Span) -> str:
+    def _signature(self, span: Span, *, crowded: bool) -> str:
         if span.body < 0:
-            return line_of(self._source, span.start)
+            return line_of(self._source, span.start, crowded=crowded)
         return signature_of(self._source, span.head, span.body)

@@ -13,14 +13,21 @@ from kimicode.repo.symbols import ReferenceKind
 
 _KINDS: Final[dict[str, ReferenceKind]] = {
     "base": "base", "base_path": "base", "mixin_path": "base", "decorator": "decorator", "decorator_path": "decorator",
-    "call": "call", "call_path": "call", "new_path": "call", "type": "type", "type_path": "type", "named": "name",
+    "call": "call", "call_path": "call", "new_path": "call", "jsx_path": "call", "type": "type", "type_path": "type", "named": "name",
 }  # fmt: skip
 """Captures and what they mean; of a `path` the last name counts. Where a name was caught as several, the first does."""
 
 _TYPE_NAMES: Final = re.compile(rb"\bLiteral\[[^\]]*\]|(?:[^\W\d]\w*\.)*([^\W\d]\w*)")
 """Names in a type; of a dotted one the last part; nothing of `Literal["a"]`."""
 
-_NOT_TYPES: Final = frozenset(b"None True False int str bool float bytes object list dict set tuple type".split())
+_BASIC: Final = frozenset(
+    b"None True False int str bool float bytes object list dict set tuple type string error byte rune any "
+    b"int8 int16 int32 int64 uint uint8 uint16 uint32 uint64 float32 float64 uintptr Self "
+    b"size_t uint8_t uint16_t uint32_t uint64_t int8_t int16_t int32_t int64_t "
+    b"String Int Integer Boolean Bool Long Double Float Object Char Unit Void".split()
+)
+"""Types that no repository defines. They are not kept, nor are those of one letter, which are parameters."""
+
 _CAPITALS: Final = frozenset(range(ord("A"), ord("Z") + 1))
 _PATH: Final = re.compile(
     rb"(?:(?:dyn|impl|struct|class|enum|union|typename|mut|const|unowned|virtual)\s+)*(?:[^\W\d][\w$]*\s*(?:\.|::|\\|->|:)\s*)*([^\W\d][\w$]*[?!]?)"
@@ -36,7 +43,11 @@ def _is_mixed_in(source: bytes, start: int, _: int) -> bool:
     return source[source.rfind(b"\n", 0, start) + 1 : start].lstrip().startswith((b"include", b"extend", b"prepend"))
 
 
-_ONLY: Final = {"new_path": _is_made, "mixin_path": _is_mixed_in}
+def _is_component(source: bytes, start: int, end: int) -> bool:
+    return source[start : start + 1].isupper() or b"." in source[start:end]
+
+
+_ONLY: Final = {"jsx_path": _is_component, "new_path": _is_made, "mixin_path": _is_mixed_in}
 """What a query can't ask cheaply: a comparison of texts costs more there than the rest of a match."""
 
 
@@ -54,7 +65,8 @@ def uses_of(nodes: Mapping[str, list[Node]], source: bytes) -> dict[int, tuple[i
                 if path is None:
                     continue
                 start, end = path.span(1)
-            found.setdefault(start, (end, kind))
+            if end > start and (kind != "type" or (end - start > 1 and source[start:end] not in _BASIC)):
+                found.setdefault(start, (end, kind))
     for start, end in _in_types(nodes.get("types", ()), source):
         found.setdefault(start, (end, "type"))
     return found
@@ -68,7 +80,7 @@ def _in_types(nodes: Sequence[Node], source: bytes) -> Iterator[tuple[int, int]]
             continue
         done = end
         for match in _TYPE_NAMES.finditer(source, start, end):
-            if match.lastindex and match[1] not in _NOT_TYPES:
+            if match.lastindex and match[1] not in _BASIC and len(match[1]) > 1:
                 yield match.span(1)
 
 
@@ -76,5 +88,6 @@ def plain_names(nodes: Sequence[Node], source: bytes, known: set[bytes]) -> Iter
     """Where names stand that the file defines or imports (`known`), or that begin with a capital: others are mostly local variables."""
     for node in nodes:
         start, end = node.start_byte, node.end_byte
-        if (source[start] in _CAPITALS and end - start > 1) or source[start:end] in known:
+        name = source[start:end]
+        if name in known or (end - start > 1 and source[start] in _CAPITALS and name not in _BASIC):
             yield start, end

@@ -14,7 +14,7 @@
   (function (infix operator: (_) @n))
 ] @function)
 (declarations (signature name: (_) @n) @function)
-(class_declarations (signature name: (_) @n) @method)
+(class_declarations [(signature name: (_) @n) (function name: (_) @n) (bind name: (_) @n)] @method)
 (instance_declarations [(function name: (_) @n) (bind name: (_) @n)] @method)
 (class declarations: (_) @body)
 (instance declarations: (_) @body)

@@ -2,5 +2,5 @@
 (field_definition property: [(property_identifier) (private_property_identifier)] @n value: [(arrow_function) (function_expression)]) @method
 (field_definition property: [(property_identifier) (private_property_identifier)] @n) @field
 (class_heritage (_) @base_path)
-(jsx_opening_element name: [(identifier) @call (member_expression property: (property_identifier) @call)])
-(jsx_self_closing_element name: [(identifier) @call (member_expression property: (property_identifier) @call)])
+(jsx_opening_element name: (_) @jsx_path)
+(jsx_self_closing_element name: (_) @jsx_path)

@@ -6,7 +6,7 @@
   (number) (string) (nil) (true) (false) (table_constructor) (function_call) (identifier) (dot_index_expression) (bracket_index_expression)
   (binary_expression) (unary_expression) (parenthesized_expression)
 ]))))
-(chunk (assignment_statement (variable_list name: [(identifier) @n @variable (dot_index_expression field: (_) @n @field)]) (expression_list . value: [
+(chunk (assignment_statement (variable_list name: [(identifier) @n @variable (dot_index_expression field: (_) @n @variable)]) (expression_list . value: [
   (number) (string) (nil) (true) (false) (table_constructor) (function_call) (identifier) (dot_index_expression) (bracket_index_expression)
   (binary_expression) (unary_expression) (parenthesized_expression)
 ])))

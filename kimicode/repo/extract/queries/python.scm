@@ -8,6 +8,7 @@
 (expression_statement (assignment right: (assignment left: (identifier) @n @variable)))
 (expression_statement (assignment left: (pattern_list (identifier) @n @variable)))
 (expression_statement (assignment left: (tuple_pattern (identifier) @n @variable)))
+(expression_statement (assignment left: (pattern_list (attribute object: (identifier) attribute: (identifier) @n) @own)))
 (expression_statement (assignment left: (attribute object: (identifier) attribute: (identifier) @n) @own))
 
 ; References
