@@ -268,6 +268,8 @@ def test_binary_additions() -> None:
     elf, image = b"\x7fELF" + bytes(100), b"\x89PNG" + bytes(3 << 20)
     assert [each.rule for each in checked(binary_of("bin/tool"), new={"bin/tool": elf})] == ["file/product"]
     assert [each.rule for each in checked(binary_of("a.sqlite"), new={"a.sqlite": b"\0"})] == ["file/product"]
+    assert [each.rule for each in checked(binary_of("a.tar.gz"), new={"a.tar.gz": b"\x1f\x8b"})] == ["file/product"]
+    assert checked(binary_of("words.txt.gz"), new={"words.txt.gz": b"\x1f\x8b"}) == ()
     assert [each.rule for each in checked(binary_of("big.png"), new={"big.png": image})] == ["file/large"]
     assert checked(binary_of("small.png"), new={"small.png": image[:100]}) == ()
     assert checked(binary_of("tests/data/a.zip"), new={"tests/data/a.zip": b"PK\0"}) == ()

@@ -175,6 +175,7 @@ def test_random_values_under_telling_names(path: str, line: str) -> None:
         'password_hash = "{h64}"',
         'public_key = "{b44}"',
         'secret_name = "{a32}"',
+        'fields = ["old_password", "new_password1", "new_password2"]',
         'password = "password123"',
         'token = "authorization_code_grant_type"',
         'access_key = "1f7a6b2c-93d1-4c55-8a6e-0c9d1b7e3f21"',

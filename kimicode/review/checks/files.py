@@ -133,7 +133,7 @@ _SECRET_LINE: Final = re.compile(
     r"(?:export )?[A-Z0-9_]*(?:PASS|SECRET|TOKEN|KEY|CREDENTIAL|DATABASE_URL|DSN)[A-Z0-9_]*\s*=\s*[\"']?([^\"'\s#]{6,})", re.IGNORECASE
 )
 _PRODUCTS: Final = frozenset(
-    ".exe .dll .so .dylib .o .obj .a .lib .class .pyc .pyo .jar .war .ear .zip .tar .tgz .gz .bz2 .xz .7z .rar .iso .dmg .msi .deb .rpm"
+    ".exe .dll .so .dylib .o .obj .a .lib .class .pyc .pyo .jar .war .ear .zip .tar .tgz  .7z .rar .iso .dmg .msi .deb .rpm"
     " .apk .aab .ipa .sqlite .sqlite3 .db .mdb .dmp .core .pdb .whl .egg .gem .nupkg .pkg".split()
 )
 _PRODUCTS_FINE: Final = frozenset(("gradle-wrapper.jar", "maven-wrapper.jar"))
@@ -237,7 +237,7 @@ def _binary(subject: Subject) -> Iterator[Finding]:
         yield LARGE.at(subject.path, 1, title=f"A binary file of {_megabytes(size)} is added")
     elif subject.file.status == "added" and not made and pure.name not in _PRODUCTS_FINE and not _KEY_NAMES.fullmatch(pure.name):
         program = (data or b"").startswith((b"\x7fELF", b"MZ\x90", b"\xcf\xfa\xed\xfe", b"SQLite format 3\x00"))
-        if program or pure.suffix.lower() in _PRODUCTS:
+        if program or pure.suffix.lower() in _PRODUCTS or ".tar" in pure.suffixes:
             yield PRODUCT.at(subject.path, 1, quote=pure.name)
 
 

@@ -122,7 +122,7 @@ _LEFTOVERS: Final = (
         ("breakpoint()", "set_trace", "pdb", "wdb"),
         r"\s*(?:breakpoint\(\)\s*(?:#.*)?$|(?:import \w*; ?)?(?:i?pdb|pudb|ipdb|wdb)\.set_trace\("
         r"|(?:import \w+; ?)?pudb\.set_trace|from (?:i?pdb|pudb) import set_trace"
-        r"|__import__\([\"']i?pdb|import (?:ipdb|pudb|wdb|pdbpp)\b)",
+        r"|__import__\([\"']i?pdb|import (?:ipdb|pudb|wdb|pdbpp)\s*(?:;|#|$))",
     ),
     _Leftover(BREAKPOINT, _SCRIPT, ("debugger",), r"\s*debugger\s*;?\s*(?://.*)?$"),
     _Leftover(

@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from typing import Final
 
-_SHORT: Final = "test fake todo your xxxx fixme dummy".split()
+_SHORT: Final = "test fake todo your xxxx fixme dummy tiger".split()
 """Words that chance can spell in any mixture of letters: they count only in small letters, in capitals, or with one capital."""
 
 _MADE_UP: Final = re.compile(
@@ -66,7 +66,11 @@ def is_password(value: str) -> bool:
     if not 8 <= len(value) <= 40 or not value.isascii() or any(each.isspace() for each in value):
         return False
     kinds = [any(map(test, value)) for test in (str.islower, str.isupper, str.isdigit, lambda each: not each.isalnum())]
-    if not kinds[2] or not (kinds[0] or kinds[1]) or re.fullmatch(r"[a-z]+[_-]?v?\d{1,2}|[\d.:/ -]+|[A-Z0-9_]+", value):
+    if (
+        not kinds[2]
+        or not (kinds[0] or kinds[1])
+        or re.fullmatch(r"(?i:(?:[a-z]+[_\-.])*[a-z]+[_-]?v?\d{0,2})|[\d.:/ -]+|[A-Z0-9_]+", value)
+    ):
         return False
     return sum(kinds) >= 3 and entropy(value) >= 2.7 and not re.search(r"[\s()\[\]{}<>\"'`,;]", value)
 
