@@ -26,6 +26,8 @@ _MAX_DEPTH: Final = 400
 """Nodes deeper in the tree are not matched: to step to one costs as much as it is deep. Sources have some dozens of levels; in a chain of
 calls or operators longer than this the far end is not seen."""
 
+_WIDE: Final = 15_000
+
 QUERY_LIMIT_S: Final = 0.5
 """Of the processor."""
 
@@ -48,8 +50,20 @@ def caught(dialect: Dialect, source: bytes) -> Catch | None:
     tree = _parsed(dialect, source)
     if tree is None:
         return None
-    nodes = _captures(dialect, tree.root_node, len(source))
+    nodes = None if _is_wide(tree.root_node) else _captures(dialect, tree.root_node, len(source))
     return Catch(nodes, tree.root_node.has_error) if nodes is not None else None
+
+
+def _is_wide(root: Node) -> bool:
+    """True where a node has so many tokens, one after the other, that a query would need seconds: to pass one it looks at all that follow
+    until there is something with a name. That is never source, but what a parser makes of thousands of brackets."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.child_count - node.named_child_count > _WIDE and node.named_child_count < node.child_count // 4:
+            return True
+        stack += [child for child in node.children if child.descendant_count > _WIDE] if node.descendant_count > _WIDE else ()
+    return False
 
 
 def _captures(dialect: Dialect, root: Node, size: int) -> dict[str, list[Node]] | None:
