@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,8 @@ from kimicode.repo.reading import Wanted
 from kimicode.repo.snapshot import Snapshot, Snapshots
 from kimicode.repo.tree import Tree, TreeFile
 from kimicode.repo.untracked import Memory
+
+_MUCH: Final = 100
 
 
 class Refreshed(msgspec.Struct, frozen=True):
@@ -47,7 +50,6 @@ class Codebase:
         self._index = Index(cache)
         self._snapshots = Snapshots(self._root, environ, Memory(self._load_folders, self._keep_folders))
         self._looks: Looks | None = None
-        self._whole: tuple[int, str, str] | None = None
         self._lock = threading.RLock()
         self._stop = threading.Event()
 
@@ -83,8 +85,8 @@ class Codebase:
                 self._is_whole(snapshot)
             self._learn(work)
             self._store_looks()
-            if work.done:
-                self._index.trim()
+            if len(work.done) > _MUCH:
+                self._index.tidy()
             return Refreshed(_corrected(snapshot.tree, work), len(work.done), missing, self._index.notice)
 
     def close(self) -> None:
@@ -110,18 +112,13 @@ class Codebase:
         return in_order(missing, snapshot.apart)
 
     def _was_whole(self, snapshot: Snapshot) -> bool:
-        """True where all that git's index names is known to be indexed, and was used not long ago."""
-        if not snapshot.base:
-            return False
-        mark = (self._index.generation, snapshot.base, _today())
-        if self._whole != mark and self._index.kept("whole", snapshot.base) == _today().encode():
-            self._whole = (self._index.generation, snapshot.base, _today())
-        return self._whole == mark
+        """True where all that git's index names is known to be indexed, and was used not long ago. Asked of the file each time: it may have
+        been damaged, or removed, since."""
+        return bool(snapshot.base) and self._index.kept("whole", snapshot.base) == _today().encode()
 
     def _is_whole(self, snapshot: Snapshot) -> None:
         if snapshot.base and not self._was_whole(snapshot):
             self._index.keep({snapshot.base: _today().encode()}, kind="whole")
-            self._whole = (self._index.generation, snapshot.base, _today())
 
     def _load_folders(self) -> bytes | None:
         return self._index.kept("folders", self._name)

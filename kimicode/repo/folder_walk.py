@@ -6,7 +6,7 @@ What this module does not do: know ignore rules (git is asked about folders that
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -15,6 +15,9 @@ from kimicode.repo.git_files import ignored
 
 _SLACK_NS: Final = 50_000_000
 _COARSE_SLACK_NS: Final = 3_000_000_000
+
+Clock: TypeAlias = Callable[[], int]
+"""Says what time it is, in nanoseconds since 1970, by the clock of the file system."""
 
 Mark: TypeAlias = tuple[int, int, int]
 """When something was last changed, in two ways, and its inode. All 0 where nothing is; all -1 where it may yet change unnoticed."""
@@ -27,10 +30,15 @@ class Again(Exception):
     """Something appeared that changes what git looks at."""
 
 
-def marks_of(paths: Iterable[str]) -> dict[str, Mark]:
+def marks_of(paths: Iterable[str], clock: Clock = time.time_ns) -> dict[str, Mark]:
     """The marks of files, by path."""
-    now = time.time_ns()
+    now = clock()
     return {path: _file_mark(path, now) for path in paths}
+
+
+def holds(marks: Mapping[str, Mark], clock: Clock = time.time_ns) -> bool:
+    """True where all files are certainly as they were when these marks were made."""
+    return UNSURE not in marks.values() and marks_of(marks, clock) == marks
 
 
 def mark_of(found: os.stat_result, now: int) -> Mark:
@@ -54,7 +62,14 @@ class Walk:
     ones of other repositories, and everything that it has `seen`.
     """
 
-    def __init__(self, repository: Guarded, tracked: Collection[str], known: Collection[str] = (), ruled: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        repository: Guarded,
+        tracked: Collection[str],
+        known: Collection[str] = (),
+        ruled: Collection[str] = (),
+        clock: Clock = time.time_ns,
+    ) -> None:
         self.folders: dict[str, Mark] = {}
         self.rules: dict[str, Mark] = {}
         self.unknown: set[str] = set()
@@ -66,6 +81,7 @@ class Walk:
         self._tracked = tracked
         self._known = known
         self._ruled = ruled
+        self._clock = clock
         self._holders: set[str] | None = None
 
     def below(self, folders: Sequence[str]) -> None:
@@ -100,7 +116,7 @@ class Walk:
         below: list[str] = []
         listed: list[tuple[str, bool]] = []
         with suppress(OSError):
-            now = time.time_ns()
+            now = self._clock()
             found = os.lstat(where)
             if not stat.S_ISDIR(found.st_mode):
                 return []
@@ -122,7 +138,7 @@ class Walk:
             below.append(path)
             return
         if name == ".gitignore" and (rule := f"{self._root}/{path}") not in self._ruled:
-            self.rules |= marks_of((rule,))
+            self.rules |= marks_of((rule,), self._clock)
         if path not in self._tracked and path not in self._known:
             self.unknown.add(path)
 

@@ -92,9 +92,11 @@ def others(repository: Guarded, paths: Sequence[str]) -> Others:
 
 def ignored(repository: Guarded, paths: Iterable[str]) -> frozenset[str]:
     """Those of `paths`, none of them in the index or in a submodule, that git ignores."""
-    asked = "".join(f"{path}\0" for path in paths)
-    answer = repository.answer("check-ignore", "-z", "--stdin", fine=(0, 1), stdin=os.fsencode(asked))
-    return frozenset(os.fsdecode(answer.out).split("\0")[:-1])
+    # This command takes no literal paths; with "./" before it none is anything else.
+    asked = "".join(f"./{path}\0" for path in paths)
+    literal = {"GIT_LITERAL_PATHSPECS": "0"}
+    answer = repository.answer("check-ignore", "-z", "--stdin", fine=(0, 1), stdin=os.fsencode(asked), variables=literal)
+    return frozenset(path.removeprefix("./") for path in os.fsdecode(answer.out).split("\0")[:-1])
 
 
 def rule_files(repository: Guarded) -> tuple[Path, ...] | None:

@@ -43,11 +43,6 @@ class Index:
         """Why the index is not what it should be, for the user; "" where all is well."""
         return self._store.notice
 
-    @property
-    def generation(self) -> int:
-        """Another number when the index was made anew: what was known to be in it may be gone."""
-        return self._store.generation
-
     def symbols_of(self, files: Iterable[TreeFile]) -> dict[str, FileSymbols]:
         """By path, those of `files` that are indexed. For very many files use `each`: symbols need much more memory than sources."""
         asked = list(files)
@@ -132,9 +127,10 @@ class Index:
             with self._lock:
                 self._store.write(lambda index: index.add_looks(root, looks))
 
-    def trim(self) -> None:
-        """Drop what was not used for longest, where the file is larger than it may be."""
+    def tidy(self) -> None:
+        """After much was added: make new names searchable, and drop what was not used for longest where the file is too large."""
         with self._lock:
+            self._store.write(lambda index: index.make_searchable())
             self._store.write(lambda index: index.drop_old(self._max_bytes))
 
     def close(self) -> None:

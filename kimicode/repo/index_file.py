@@ -143,7 +143,7 @@ class IndexFile:
     def names(self, part: str) -> list[tuple[int, str]]:
         """Number and name of every name, in any tree, that contains `part`, whatever their case."""
         if len(part) >= 3:
-            self._make_searchable()
+            self.make_searchable()
             quoted = '"' + part.replace('"', '""') + '"'
             return self._db.execute(
                 "SELECT id, names.name FROM parts JOIN names ON id = parts.rowid WHERE parts MATCH ?", (quoted,)
@@ -239,7 +239,8 @@ class IndexFile:
         self._db.executemany("INSERT OR IGNORE INTO names (name) VALUES (?)", [(name,) for name in names])
         self._db.executemany("INSERT OR IGNORE INTO defined SELECT id, ? FROM names WHERE name = ?", [(number, name) for name in names])
 
-    def _make_searchable(self) -> None:
+    def make_searchable(self) -> None:
+        """Take new names into the index of their parts."""
         upto = self._number("SELECT value FROM facts WHERE name = 'searchable'")
         if self._number("SELECT max(id) FROM names") <= upto:
             return

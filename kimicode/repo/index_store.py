@@ -52,7 +52,6 @@ class IndexStore:
 
     def __init__(self, folder: Path) -> None:
         self.notice = ""
-        self.generation = 0
         self._folder = folder
         self._disk: IndexFile | None = None
         self._inode: int | None = None
@@ -127,7 +126,6 @@ class IndexStore:
         return self._folder / f"symbols-{SCHEMA}-{extractor()}.sqlite"
 
     def _let_go(self) -> None:
-        self.generation += 1
         if self._disk is not None:
             with suppress(sqlite3.Error):
                 self._disk.close()

@@ -7,6 +7,7 @@ What this module does not do: read source, or keep anything on disk.
 
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ import msgspec
 from kimicode.errors import ToolError, UsageError
 from kimicode.files.place import Place, look
 from kimicode.repo.contents import Look, look_of
-from kimicode.repo.folder_walk import UNSURE, Mark, marks_of
+from kimicode.repo.folder_walk import UNSURE, Clock, Mark, marks_of
 from kimicode.repo.git import Repository
 from kimicode.repo.git_files import Listing, Others, changed, listing, others, parse_listing
 from kimicode.repo.git_run import Bounds
@@ -69,8 +70,11 @@ class Snapshots:
     """Takes snapshots of one workspace (real path). What an index lists is kept from one to the next, and the folders of a repository with
     `large` files or more, in `folders` for the next process too."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], folders: Memory = FORGETFUL, *, large: int = LARGE) -> None:
+    def __init__(
+        self, root: Path, environ: Mapping[str, str], folders: Memory = FORGETFUL, *, large: int = LARGE, clock: Clock = time.time_ns
+    ) -> None:
         self._memory = folders
+        self._clock = clock
         self._untracked_there: Untracked | None = None
         self._root = root
         self._environ = environ
@@ -113,7 +117,7 @@ class Snapshots:
     def _list(self, repository: Repository, prefix: str, folder: str) -> _Listed:
         kept = self._listed.get(prefix)
         path = str(repository.layout.git_dir / "index")
-        looked = marks_of((path,))[path]
+        looked = marks_of((path,), self._clock)[path]
         if kept is not None and kept.looked == looked:
             return kept
         data = listing(repository, folder)
@@ -132,7 +136,7 @@ class Snapshots:
         if prefix or folder or len(listed.files) < self._large:
             return others(repository, (folder,) if folder else ())
         if self._untracked_there is None:
-            self._untracked_there = Untracked(repository, self._memory)
+            self._untracked_there = Untracked(repository, self._memory, self._clock)
         return self._untracked_there.now(listed.digest, listed.files)
 
     def _inner(self, listed: Listing, found: Others, way: tuple[str, str], depth: int) -> list[_Part]:

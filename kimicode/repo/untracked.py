@@ -7,6 +7,7 @@ is too young to tell counts as different. What this module does not do: serve fi
 """
 
 import os
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from kimicode.repo.folder_walk import Again, Mark, Walk, marks_of
+from kimicode.repo.folder_walk import Again, Clock, Mark, Walk, holds, marks_of
 from kimicode.repo.git_call import Guarded
 from kimicode.repo.git_files import Others, others, rule_files
 
@@ -53,10 +54,11 @@ FORGETFUL: Final = Memory(lambda: None, lambda _: None)
 class Untracked:
     """Of one working tree, that of `repository`. Not to be used by two threads at once."""
 
-    def __init__(self, repository: Guarded, memory: Memory = FORGETFUL) -> None:
+    def __init__(self, repository: Guarded, memory: Memory = FORGETFUL, clock: Clock = time.time_ns) -> None:
         self._known: Folders | None = None
         self._repository = repository
         self._memory = memory
+        self._clock = clock
 
     def now(self, index: str, tracked: Collection[str]) -> Others:
         """What is untracked now. `index` names the index, for as long as it lists the same; `tracked` are its files."""
@@ -86,8 +88,8 @@ class Untracked:
         outside = rule_files(self._repository)
         if outside is None:
             return None
-        rules = marks_of(map(str, outside))
-        walk = Walk(self._repository, tracked)
+        rules = marks_of(map(str, outside), self._clock)
+        walk = Walk(self._repository, tracked, clock=self._clock)
         walk.below([""])
         # Asked last: what comes after a folder was looked at shows in its look, or here.
         found = others(self._repository, ())
@@ -97,7 +99,7 @@ class Untracked:
 
     def _updated(self, known: Folders, tracked: Collection[str]) -> Folders | None:
         """What was known, brought up to date; None where it is better to walk."""
-        if marks_of(known.rules) != known.rules:
+        if not holds(known.rules, self._clock):
             return None
         different, gone = _different(self._repository.work_tree, known)
         if not different and not gone:
@@ -105,7 +107,7 @@ class Untracked:
         if len(different) + len(gone) > _MOST_CHANGED or not known.inner.isdisjoint(gone):
             return None
         seen = known.files | known.hidden | {f"{folder}/" for folder in (*known.folders, *known.inner)}
-        walk = Walk(self._repository, tracked, seen, known.rules)
+        walk = Walk(self._repository, tracked, seen, known.rules, self._clock)
         try:
             fresh = walk.again(different, known.inner)
             if len(fresh) > _MOST_FRESH:
