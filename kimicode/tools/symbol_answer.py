@@ -113,22 +113,27 @@ def _uses(noun: str, sure: Sequence[Use], found: _Sorted, role: Role | None) -> 
     unsure = [use for use in found.unsure if role is None or use.role in (role, Role.UNKNOWN)]
     lines = [laid_out(sure, budget=BUDGET).text] if sure else [f"no {noun} that are surely its own"]
     if unsure:
-        lines.append(f"{len(unsure)} {noun} of that name may be another's, or none:")
+        lines.append(f"{noun} of that name that may be another's, or none ({len(unsure)}):")
         lines.append(laid_out(unsure, budget=BUDGET // 3).text)
     if role is None and found.texts:
-        lines.append(f"and {found.texts} lines of text or comment")
+        lines.append(f"in text or comments: {found.texts}")
     return lines
 
 
 def _summary(found: _Sorted) -> list[str]:
     if not found.sure:
-        return [f"{len(found.unsure)} uses of that name, none surely its own"] if found.unsure else ["not used in this workspace"]
+        return (
+            [f"uses of that name that may be another's: {len(found.unsure)}; kind references shows them"]
+            if found.unsure
+            else ["not used in this workspace"]
+        )
     counts = []
     for role, (one, many) in _NOUNS.items():
         number = sum(use.role is role for use in found.sure)
         counts += [f"{number} {one if number == 1 else many}"] if number else []
     tests = sum(use.standing is Standing.TEST for use in found.sure)
-    lines = [f"used in {len({use.path for use in found.sure})} files: {', '.join(counts)}{f'; {tests} in tests' if tests else ''}"]
+    files = len({use.path for use in found.sure})
+    lines = [f"used in {files} file{'s' if files > 1 else ''}: {', '.join(counts)}{f'; {tests} in tests' if tests else ''}"]
     calls = [use for use in found.sure if use.role is Role.CALL]
     if calls:
         first = ", ".join(f"{use.around or 'top'} ({use.path}:{use.line})" for use in calls[:_CALLERS])

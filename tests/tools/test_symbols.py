@@ -71,7 +71,7 @@ def ask(project: Path, scratch: Path, code: Codebase) -> Ask:
 def test_a_definition_with_a_summary_of_its_uses(ask: Ask) -> None:
     assert ask("symbols", query="connect").content.splitlines() == [
         "shop/disk.py:10-12: def connect(url)",
-        "used in 1 files: 1 call, 1 import",
+        "used in 1 file: 1 call, 1 import",
         "called by main (shop/app.py:5)",
     ]
 
@@ -101,10 +101,10 @@ def test_references_name_their_surroundings_and_count_text(ask: Ask) -> None:
         "shop/app.py",
         "1: from shop.disk import connect",
         "5 main: store = connect('x')",
-        "1 uses of that name may be another's, or none:",
+        "uses of that name that may be another's, or none (1):",
         "notes.md",
         "1: connect to the shop",
-        "and 1 lines of text or comment",
+        "in text or comments: 1",
     ]
 
 
@@ -148,7 +148,7 @@ def test_the_outline_of_one_definition(ask: Ask) -> None:
 
 
 def test_what_encloses_a_line(ask: Ask) -> None:
-    assert ask("symbols", query="shop/disk.py:12").content.startswith("shop/disk.py:10-12: def connect(url)\nused in 1 files")
+    assert ask("symbols", query="shop/disk.py:12").content.startswith("shop/disk.py:10-12: def connect(url)\nused in 1 file")
     assert "no definition encloses line 1 of shop/disk.py" in ask("symbols", query="shop/disk.py:1").content
 
 
