@@ -40,7 +40,9 @@ class Glob(msgspec.Struct, frozen=True):
         fits, open_to_us = matcher(pattern), may_show(folder, context)
 
         def keep(line: str) -> str | None:
-            return shown(Path(line), context) if fits(line.removeprefix(f"{folder}/")) and open_to_us(line) else None
+            # The second piece of a name with a newline is no path: nobody could say whether it is hidden.
+            whole = line.startswith(f"{folder}/") and open_to_us(line)
+            return shown(Path(line), context) if whole and fits(line.removeprefix(f"{folder}/")) else None
 
         found = await ripgrep(["--files", "--", str(folder)], context.workspace, LIMIT, keep)
         if found.lines:

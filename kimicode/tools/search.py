@@ -75,9 +75,10 @@ def _keeper(path: Path, context: ToolContext, wanted: Callable[[str], bool] | No
 
     def keep(line: str) -> str | None:
         file, separator, _ = line.partition("\0")
-        if separator and not open_to_us(file):
+        # A name with a newline in it comes in two pieces, of which neither can be judged.
+        if not separator or not file.startswith(top or str(path)) or not open_to_us(file):
             return None
-        return line if wanted is None or not separator or wanted(file.removeprefix(top) if top else path.name) else None
+        return line if wanted is None or wanted(file.removeprefix(top) if top else path.name) else None
 
     return keep
 

@@ -218,8 +218,9 @@ def test_what_is_no_pattern(pattern: str) -> None:
 
 
 def test_hidden_files_are_not_found(workspace: Path, scratch: Path) -> None:
-    for name in (".ssh/id", "src/a"):
-        (workspace / name).parent.mkdir()
+    # The second piece of a name with a newline was once judged as if it were a path.
+    for name in (".ssh/id", ".ssh/x\nprivate-too", "src/a"):
+        (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).write_text("private\n")
     policy = Policy(Permission.WORKSPACE, workspace, hidden=(workspace / ".ssh",))
     box = Toolbox(default_tools(), ToolContext(workspace, policy, scratch))
@@ -227,3 +228,4 @@ def test_hidden_files_are_not_found(workspace: Path, scratch: Path) -> None:
         content = asyncio.run(box.run(call)).content
         assert "src/a" in content
         assert ".ssh" not in content
+        assert "private-too" not in content
