@@ -115,7 +115,9 @@ class Truth(ast.NodeVisitor):
         self._definition("function", node)
         self.generic_visit(node)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """The same."""
+        self.visit_FunctionDef(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         """A call, where it is no decorator."""
@@ -213,15 +215,14 @@ def speed_of(files: list[Path]) -> dict[str, float]:
     seconds = max(time.process_time() - start, 1e-9)
     problems = Counter(symbols.problem for symbols in found if symbols is not None and symbols.problem)
     name = found[0].language if found[0] is not None else ""
-    print(
-        f"{name:<12}{len(files):>6} files, {size / 1e6:8.1f} MB: {size / 1e6 / seconds:6.1f} MB/s, {len(files) / seconds:7.0f} files/s; {dict(problems)}"
-    )
-    return {
+    result = {
         "files": len(files),
         "mb": round(size / 1e6, 1),
         "mb_per_s": round(size / 1e6 / seconds, 2),
         "files_per_s": round(len(files) / seconds),
     }
+    print(f"{name:<12}" + ", ".join(f"{value} {what}" for what, value in result.items()), dict(problems))
+    return result
 
 
 if __name__ == "__main__":
