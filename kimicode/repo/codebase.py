@@ -112,12 +112,12 @@ class Codebase:
         return in_order(missing, snapshot.apart)
 
     def _was_whole(self, snapshot: Snapshot) -> bool:
-        """True where all that git's index names is known to be indexed, and was used not long ago. Asked of the file each time: it may have
+        """True where all that its base names is known to be indexed, and was used not long ago. Asked of the file each time: it may have
         been damaged, or removed, since."""
-        return bool(snapshot.base) and self._index.kept("whole", snapshot.base) == _today().encode()
+        return self._index.kept("whole", snapshot.base) == _today().encode()
 
     def _is_whole(self, snapshot: Snapshot) -> None:
-        if snapshot.base and not self._was_whole(snapshot):
+        if not self._was_whole(snapshot):
             self._index.keep({snapshot.base: _today().encode()}, kind="whole")
 
     def _load_folders(self) -> bytes | None:

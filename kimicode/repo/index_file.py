@@ -149,6 +149,8 @@ class IndexFile:
                 "SELECT id, names.name FROM parts JOIN names ON id = parts.rowid WHERE parts MATCH ?", (quoted,)
             ).fetchall()
         folded = part.casefold()
+        if part.isascii():
+            return self._db.execute("SELECT id, name FROM names WHERE instr(lower(name), ?)", (folded,)).fetchall()
         return [row for row in self._db.execute("SELECT id, name FROM names") if folded in row[1].casefold()]
 
     def definers(self, number: int) -> Iterator[tuple[str, str]]:

@@ -7,10 +7,12 @@ What this module does not do: read source, or keep anything on disk.
 
 import hashlib
 import os
+import stat
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -19,7 +21,7 @@ import msgspec
 
 from kimicode.errors import ToolError, UsageError
 from kimicode.files.place import Place, look
-from kimicode.repo.contents import Look, look_of
+from kimicode.repo.contents import look_of
 from kimicode.repo.folder_walk import UNSURE, Clock, Mark, marks_of
 from kimicode.repo.git import Repository
 from kimicode.repo.git_files import Listing, Others, changed, listing, others, parse_listing
@@ -39,7 +41,7 @@ _MOST_TOPS: Final = 500
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A tree. `base` names what git's indexes list ("" without git), `apart` are the paths whose content they don't say."""
+    """A tree. `base` names what git's indexes list, or, without git, all of it; `apart` are the paths whose content they don't say."""
 
     tree: Tree
     base: str
@@ -68,10 +70,17 @@ class _Part(msgspec.Struct):
 
 class Snapshots:
     """Takes snapshots of one workspace (real path). What an index lists is kept from one to the next, and the folders of a repository with
-    `large` files or more, in `folders` for the next process too."""
+    `large` files or more, in `folders` for the next process too. More files than `most` are too many. `clock` is for tests."""
 
     def __init__(
-        self, root: Path, environ: Mapping[str, str], folders: Memory = FORGETFUL, *, large: int = LARGE, clock: Clock = time.time_ns
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        folders: Memory = FORGETFUL,
+        *,
+        large: int = LARGE,
+        most: int = MAX_FILES,
+        clock: Clock = time.time_ns,
     ) -> None:
         self._memory = folders
         self._clock = clock
@@ -79,6 +88,7 @@ class Snapshots:
         self._root = root
         self._environ = environ
         self._large = large
+        self._most = most
         self._repositories: dict[str, Repository | None] = {}
         self._listed: dict[str, _Listed] = {}
         self._last: tuple[object, Snapshot] | None = None
@@ -156,7 +166,7 @@ class Snapshots:
 
     def _joined(self, parts: list[_Part], looks: Looks) -> Snapshot:
         loose = {path: part.wide for part in parts for path in part.loose}
-        _bounded(sum(len(part.listed.files) for part in parts) + len(loose), self._root)
+        _bounded(sum(len(part.listed.files) for part in parts) + len(loose), self._most, self._root)
         apart: dict[str, TreeFile | None] = {path: self._looked_at(path, looks, wide=wide) for path, wide in loose.items()}
         for path, (expected, real) in looks.corrections().items():
             if path not in apart and any(path in (files := part.listed.files) and files[path].key == expected for part in parts):
@@ -174,21 +184,23 @@ class Snapshots:
 
     def _plain(self, looks: Looks) -> Snapshot:
         paths = plain_files(self._root, self._environ.get("PATH"))
-        _bounded(len(paths), self._root)
+        _bounded(len(paths), self._most, self._root)
         files: dict[str, TreeFile] = {}
         for path in paths:
-            if (file := self._looked_at(path, looks, wide=False)) is not None:
-                files[path] = file
-        return Snapshot(_tree(self._root, files.values()), "", frozenset(files))
+            # ripgrep has not come through links; should one appear now, reading notices it.
+            with suppress(OSError):
+                if (file := _file(path, os.lstat(f"{self._root}/{path}"), looks, wide=False)) is not None:
+                    files[path] = file
+        if self._last is None or self._last[0] != files:
+            tree = _tree(self._root, files.values())
+            self._last = (files, Snapshot(tree, tree.name, frozenset()))
+        return self._last[1]
 
     def _looked_at(self, path: str, looks: Looks, *, wide: bool) -> TreeFile | None:
         """The file at `path`; None where there is none, or nothing to read."""
         try:
             found = look(Place(self._root, tuple(path.split("/"))))
-            if found is None or not _is_regular(found):
-                return None
-            seen: Look = look_of(found)
-            return TreeFile(path, looks.key_of(path, seen, wide=wide), seen[0])
+            return None if found is None else _file(path, found, looks, wide=wide)
         except OSError:
             return None
 
@@ -197,10 +209,10 @@ class TooManyFiles(ToolError):
     """The workspace has more files than an index of it makes sense for."""
 
 
-def _bounded(count: int, root: Path) -> None:
-    if count > MAX_FILES:
+def _bounded(count: int, most: int, root: Path) -> None:
+    if count > most:
         raise TooManyFiles(
-            f"{root} has {count:,} files; at most {MAX_FILES:,} are indexed",
+            f"{root} has {count:,} files; at most {most:,} are indexed",
             hint="Work in a folder below it, or have git ignore what is not source.",
         )
 
@@ -220,8 +232,11 @@ def _halves(listed: Listing) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(half) for half in halves if half)
 
 
-def _is_regular(found: os.stat_result) -> bool:
-    return (found.st_mode & 0o170000) == 0o100000
+def _file(path: str, found: os.stat_result, looks: Looks, *, wide: bool) -> TreeFile | None:
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    seen = look_of(found)
+    return TreeFile(path, looks.key_of(path, seen, wide=wide), seen[0])
 
 
 def _below(root: Path, work_tree: Path) -> str:

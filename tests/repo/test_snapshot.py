@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kimicode.errors import ToolError
-from kimicode.repo import snapshot
 from kimicode.repo.contents import blob_name
 from kimicode.repo.looks import Looks
 from kimicode.repo.snapshot import Snapshots
@@ -219,11 +218,15 @@ def test_a_broken_repository_is_read_without_git(work: Folder) -> None:
     assert paths(work.tree()) == ["a.py"]
 
 
-def test_too_many_files_are_said(work: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "MAX_FILES", 2)
-    work.commit(a="1", b="2", c="3")
-    with pytest.raises(ToolError, match="3 files"):
-        work.tree()
+@pytest.mark.parametrize("with_git", [True, False])
+def test_too_many_files_are_said(tmp_path: Path, with_git: bool) -> None:
+    work = Folder(tmp_path)
+    if with_git:
+        work.git("init", "-q")
+    for name in "abc":
+        work.write(name, "x")
+    with pytest.raises(ToolError, match="3 files; at most 2"):
+        Snapshots(work.path, work.environ, most=2).take(Looks(work.path, {}))
 
 
 def test_what_has_not_changed_is_not_read_again_and_gives_the_same_value(work: Folder) -> None:
@@ -234,6 +237,9 @@ def test_what_has_not_changed_is_not_read_again_and_gives_the_same_value(work: F
     looks = Looks(work.path, {})
     first = snapshots.take(looks)
     assert snapshots.take(looks) is first
+    plain = Snapshots(work.path.parent, work.environ)
+    around = Looks(work.path.parent, {})
+    assert plain.take(around) is plain.take(around)
 
 
 STEPS = st.lists(
