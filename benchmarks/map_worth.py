@@ -48,7 +48,6 @@ PROJECTS: Final = {
     "tornado": "6.4.1",
     "celery": "5.4.0",
     "pytest": "8.3.3",
-    "falcon": "4.0.2",
 }
 QUICK: Final = ("flask", "jinja2", "marshmallow")
 PLACE: Final = Path("/var/tmp/kimicode-map-projects")
