@@ -20,7 +20,7 @@ from kimicode.review.change import Change, FileChange, Hunk
 
 CONTEXT: Final = 8
 MAX_HUNK_LINES: Final = 80
-_MAX_FILE_BYTES: Final = 200_000
+_MAX_FILE_BYTES: Final = 100_000
 _LONG_LINE: Final = 400
 _SUFFIXES: Final = frozenset(
     ".py .pyi .js .jsx .mjs .cjs .ts .tsx .c .h .cc .cpp .hpp .rs .go .java .kt .swift .rb .php .sh .json .toml .yaml .cfg .css".split()
@@ -171,7 +171,7 @@ def _between(package: str, path: str, before: Path, after: Path) -> Iterator[Sam
     old, new = ([line.removesuffix("\r") for line in lines[:-1]] for lines in (old, new))
     if old == new or any(len(line) > _LONG_LINE for line in new):
         return
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new).get_opcodes():
         if tag in ("replace", "insert") and d - c <= MAX_HUNK_LINES and b - a <= MAX_HUNK_LINES and any(line.strip() for line in new[c:d]):
             yield Sample(package, path, tuple(new), c, tuple(old[a:b]), tuple(new[c:d]))
 
