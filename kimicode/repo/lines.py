@@ -5,6 +5,7 @@ What this module does not do: count (`tokens`).
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,10 @@ class Lines:
         self._index = index
         self._name = os.fsencode(root).hex()
         data = index.kept(_KIND, self._name)
-        self._known = {} if data is None else _COUNTS.decode(data)
+        self._known: dict[str, int] = {}
         self._fresh = False
+        with suppress(msgspec.DecodeError):
+            self._known = {} if data is None else _COUNTS.decode(data)
 
     def count(self, line: str) -> int:
         """The tokens of a line with its end."""

@@ -19,7 +19,7 @@ from kimicode.repo.focus import Focus, turn
 from kimicode.repo.heading import Heading, heading
 from kimicode.repo.index import Index
 from kimicode.repo.lines import Lines
-from kimicode.repo.rank_keep import ranking
+from kimicode.repo.rank_keep import Lost, ranking
 from kimicode.repo.sheets import file_line, folder_line, keep_sheets, sheets
 from kimicode.repo.tree import Tree
 from kimicode.repo.wire import unwired, wired
@@ -110,7 +110,11 @@ def _render(index: Index, refreshed: Refreshed, order: _Order) -> str:
             seen[path] = order.show(path)
         return seen[path]
 
-    text = _made(index, refreshed, msgspec.structs.replace(order, show=show))
+    seeing = msgspec.structs.replace(order, show=show)
+    try:
+        text = _made(index, refreshed, seeing)
+    except (Lost, msgspec.DecodeError):
+        text = _made(index, refreshed, seeing, fresh=True)
     if whole:
         open_, hidden = (tuple(path for path, shown in seen.items() if shown is wanted) for wanted in (True, False))
         index.keep({name: msgspec.msgpack.encode(_Text(text, tuple(map(wired, open_)), tuple(map(wired, hidden))))}, kind=_KIND)
@@ -126,14 +130,17 @@ def _remembered(index: Index, name: str, show: Callable[[str], bool]) -> str | N
     data = index.kept(_KIND, name)
     if data is None:
         return None
-    kept = msgspec.msgpack.decode(data, type=_Text)
+    try:
+        kept = msgspec.msgpack.decode(data, type=_Text)
+    except msgspec.DecodeError:
+        return None
     fits = all(show(unwired(path)) for path in kept.open) and not any(show(unwired(path)) for path in kept.hidden)
     return kept.text if fits else None
 
 
-def _made(index: Index, refreshed: Refreshed, order: _Order) -> str:
+def _made(index: Index, refreshed: Refreshed, order: _Order, *, fresh: bool = False) -> str:
     tree = refreshed.tree
-    kept = ranking(index, tree, whole=not refreshed.missing, until=order.until)
+    kept = ranking(index, tree, whole=not refreshed.missing, fresh=fresh, until=order.until)
     lines = Lines(index, tree.root)
     if kept.name == tree.name:
         keep_sheets(index, tree, kept, order.files, lines)

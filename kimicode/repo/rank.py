@@ -78,7 +78,6 @@ class Ranking:
         self._order = memoryview(base.order).cast("I")
         self._counted = len(paths)
         self.paths = paths
-        self._places: dict[str, int] = {}
         self._gone: set[int] = set()
         self._moves: dict[int, _Move] = {}
         self._more: dict[int, int] = {}

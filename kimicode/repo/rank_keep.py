@@ -44,18 +44,21 @@ class _Counting(Protocol):
     def counted(self, tree: Tree, index: Index, *, until: float | None = None) -> Counted: ...
 
 
-class _Lost(Exception):
-    """Something that was kept is not there any more."""
+class Lost(Exception):
+    """Something that was kept is not there any more. A ranking reads parts as they are asked for, so it may come late."""
 
 
-def ranking(index: Index, tree: Tree, *, whole: bool = True, until: float | None = None) -> Kept:
-    """The ranking of `tree`. `whole`: all its source files are indexed; else nothing is kept. Raises `TimeoutError` as `counted` does."""
-    if whole:
+def ranking(index: Index, tree: Tree, *, whole: bool = True, fresh: bool = False, until: float | None = None) -> Kept:
+    """The ranking of `tree`. `whole`: all its source files are indexed; else nothing is kept. `fresh`: what is kept is not used.
+
+    Raises `TimeoutError` as `counted` does.
+    """
+    if whole and not fresh:
         for name in dict.fromkeys((tree.name, _last(index, tree))):
             try:
                 if name and (found := _opened(index, tree, name)) is not None:
                     return found
-            except (_Lost, msgspec.DecodeError):
+            except (Lost, msgspec.DecodeError):
                 continue
     counting = cast("_Counting", importlib.import_module("kimicode.repo.rank_build"))
     made = counting.counted(tree, index, until=until)
@@ -90,7 +93,7 @@ def _changes(index: Index, pairs: list[tuple[str, str | None, str | None]]) -> l
     old = [TreeFile(path, key) for path, key, _ in pairs if key is not None]
     new = [TreeFile(path, key) for path, _, key in pairs if key is not None]
     if index.missing(old):
-        raise _Lost
+        raise Lost
     before, after = _digests(index, old), _digests(index, new)
     return [Change(path, before.get(path), after.get(path)) for path, _, _ in pairs]
 
@@ -110,7 +113,7 @@ def _keep(index: Index, tree: Tree, base: Base, parts: Sequence[Part]) -> None:
 
 
 def _last(index: Index, tree: Tree) -> str:
-    return (index.kept(_KIND, _of_root(tree)) or b"").decode()
+    return (index.kept(_KIND, _of_root(tree)) or b"").decode("ascii", "replace")
 
 
 def _of_root(tree: Tree) -> str:
@@ -120,7 +123,7 @@ def _of_root(tree: Tree) -> str:
 def _need(index: Index, name: str) -> bytes:
     kept = index.kept(_KIND, name)
     if kept is None:
-        raise _Lost
+        raise Lost
     return kept
 
 

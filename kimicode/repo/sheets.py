@@ -4,6 +4,7 @@ What this module does not do: rank, or choose.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -92,7 +93,8 @@ def _kept_files(index: Index, kept: Kept, most: int) -> dict[str, _File]:
         data = index.kept(_KIND, f"{kept.name}:{number}")
         if data is None:
             break
-        found.update((unwired(each.path), each) for each in _FILES.decode(data))
+        with suppress(msgspec.DecodeError):
+            found.update((unwired(each.path), each) for each in _FILES.decode(data))
     return found
 
 

@@ -196,6 +196,21 @@ def test_a_budget_out_of_range_is_refused(budget):
         render(World({}), budget=budget)
 
 
+@pytest.mark.parametrize("damage", [lambda data: None, lambda data: b"\xc1" + data[1:]], ids=["dropped", "damaged"])
+@pytest.mark.parametrize("edit", [{}, {"app/u1.py": "from core.m3 import C3x0\nC3x0()\n"}], ids=["as it was", "edited"])
+def test_what_is_kept_may_be_dropped_or_damaged_at_any_time(damage, edit):
+    whole = World(large())
+    render(whole, budget=300)
+    for lost in list(whole.made):
+        world = World(large())
+        world.read, world.made = dict(whole.read), dict(whole.made)
+        if (data := damage(world.made.pop(lost))) is not None:
+            world.made[lost] = data
+        world.files.update(edit)
+        assert render(world, budget=300, focus=["core/m3.py"]) == render(World(world.files), budget=300, focus=["core/m3.py"])
+        assert render(world, budget=300) == render(World(world.files), budget=300)
+
+
 def hides(*hidden):
     return lambda path: not path.startswith(hidden)
 
