@@ -5,7 +5,7 @@ What this module does not do: look for lines (`tools` runs ripgrep), or at other
 
 import re
 from bisect import bisect_right
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from enum import IntEnum
 from functools import cached_property
 from typing import Final
@@ -47,12 +47,12 @@ class FileView:
     def _starts(self) -> list[int]:
         return [each.line for each in self.symbols.definitions]
 
-    @cached_property
-    def _references(self) -> dict[int, list[Reference]]:
-        lines: dict[int, list[Reference]] = {}
-        for each in self.symbols.references:
-            lines.setdefault(each.line, []).append(each)
-        return lines
+    def on(self, lines: Set[int]) -> dict[int, list[Reference]]:
+        """The references that stand in some of the lines, by line."""
+        found: dict[int, list[Reference]] = {}
+        for each in [each for each in self.symbols.references if each.line in lines]:
+            found.setdefault(each.line, []).append(each)
+        return found
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
@@ -91,11 +91,11 @@ class FileView:
             place -= 1
         return -1
 
-    def role(self, line: int, text: str, words: Set[str]) -> Role:
-        """As what one of `words` stands in `line`, whose text is `text`."""
+    def role(self, line: int, text: str, words: Set[str], references: Sequence[Reference]) -> Role:
+        """As what one of `words` stands in `line`, whose text is `text` and whose references are `references`."""
         if not self.read:
             return Role.UNKNOWN
-        found = [_ROLES[each.kind] for each in self._references.get(line, ()) if each.name in words]
+        found = [_ROLES[each.kind] for each in references if each.name in words]
         if self.introduced(line, text, words) >= 0:
             return Role.DEFINITION
         if found:

@@ -10,6 +10,7 @@ import msgspec
 
 from kimicode.repo.lookup import WORD, FileView, Role
 from kimicode.repo.standing import Standing, standing
+from kimicode.repo.symbols import Reference
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -49,19 +50,27 @@ _LOOK: Final = 400
 
 def judged(matches: Iterable[Match], view: View, names: Sequence[str] = ()) -> list[Use]:
     """The matches as uses of `names`, the most helpful first. Without names every identifier in a line counts."""
-    return sorted((_judged(match, view(match.path), names) for match in matches), key=lambda use: use.rank)
+    files: dict[str, list[Match]] = {}
+    for match in matches:
+        files.setdefault(match.path, []).append(match)
+    uses = [use for path, group in files.items() for use in _of_file(group, view(path), standing(path), names)]
+    return sorted(uses, key=lambda use: use.rank)
 
 
-def _judged(match: Match, view: FileView | None, names: Sequence[str]) -> Use:
-    where = standing(match.path)
+def _of_file(matches: Sequence[Match], view: FileView | None, where: Standing, names: Sequence[str]) -> list[Use]:
     if view is None:
-        return Use(match.path, match.line, match.text, standing=where)
+        return [Use(match.path, match.line, match.text, standing=where) for match in matches]
     if view.symbols.problem in ("generated", "minified"):
         where = Standing.AROUND
+    references = view.on({match.line for match in matches})
+    return [_judged(match, view, where, names, references.get(match.line, ())) for match in matches]
+
+
+def _judged(match: Match, view: FileView, where: Standing, names: Sequence[str], references: Sequence[Reference]) -> Use:
     found = set(WORD.findall(match.text[:_LOOK]))
     exact = found.intersection(names)
     words = exact or ({word for word in found if any(name in word for name in names)} if names else found)
-    role = view.role(match.line, match.text, words)
+    role = view.role(match.line, match.text, words, references)
     if not names and role in (Role.CALL, Role.BASE, Role.TEXT):
         # The pattern is about something else than the name that is called here.
         role = Role.USE

@@ -18,7 +18,7 @@ from kimicode.repo.standing import standing
 from kimicode.repo.tree import Tree
 from kimicode.repo.uses import Match
 from kimicode.tools.base import ToolContext
-from kimicode.tools.paths import may_show, shown
+from kimicode.tools.paths import may_show
 from kimicode.tools.ripgrep import ripgrep
 
 MAX_MATCHES: Final = 10_000
@@ -64,8 +64,8 @@ async def find_lines(
     if found.cut:
         # Which files were done first is chance: the answer must not be.
         found = await ripgrep(call, context.workspace, limit, keep)
-    names: dict[str, str] = {}
-    matches = [match for line in found.lines if (match := _match(line, context, names)) is not None]
+    root = f"{await asyncio.to_thread(context.workspace.resolve)}/"
+    matches = [match for line in found.lines if (match := _match(line, root)) is not None]
     return Lines(tuple(sorted(matches, key=lambda each: (each.path, each.line))), found.cut, found.error)
 
 
@@ -83,14 +83,12 @@ def _keeper(path: Path, context: ToolContext, wanted: Callable[[str], bool] | No
     return keep
 
 
-def _match(line: str, context: ToolContext, names: dict[str, str]) -> Match | None:
+def _match(line: str, root: str) -> Match | None:
     file, _, rest = line.partition("\0")
     number, colon, text = rest.partition(":")
     if not colon or not number.isdigit():
         return None
-    if file not in names:
-        names[file] = shown(Path(file), context)
-    return Match(names[file], int(number), text)
+    return Match(file.removeprefix(root), int(number), text)
 
 
 async def tree_of(context: ToolContext) -> Tree | None:
@@ -145,9 +143,7 @@ def _neighbours(code: Codebase, tree: Tree, files: Sequence[str], context: ToolC
 
 def files_first(matches: Sequence[Match]) -> list[str]:
     """The files of `matches`, those first that probably define what was found."""
-    best: dict[str, tuple[int, bool]] = {}
+    introduces: dict[str, bool] = {}
     for each in matches:
-        key = (int(standing(each.path)), not each.text.lstrip().startswith(_INTRODUCES))
-        if each.path not in best or key < best[each.path]:
-            best[each.path] = key
-    return sorted(best, key=lambda path: (best[path], path))
+        introduces[each.path] = introduces.get(each.path, False) or each.text.lstrip().startswith(_INTRODUCES)
+    return sorted(introduces, key=lambda path: (standing(path), not introduces[path], path))

@@ -49,7 +49,8 @@ SYMBOLS = FileSymbols(
 
 
 def role(line: int, *words: str) -> Role:
-    return FileView(SYMBOLS).role(line, TEXT[line - 1], {*words})
+    view = FileView(SYMBOLS)
+    return view.role(line, TEXT[line - 1], {*words}, view.on({line}).get(line, []))
 
 
 def test_what_is_around_a_line() -> None:
@@ -79,7 +80,7 @@ def test_the_best_of_several_roles_counts() -> None:
 
 @pytest.mark.parametrize(("problem", "want"), [("syntax errors", Role.UNKNOWN), ("minified", Role.UNKNOWN), ("generated", Role.TEXT)])
 def test_where_a_file_was_not_read_nothing_is_claimed(problem, want: Role) -> None:
-    assert FileView(FileSymbols("Python", problem=problem)).role(3, "x = name", {"name"}) is want
+    assert FileView(FileSymbols("Python", problem=problem)).role(3, "x = name", {"name"}, []) is want
 
 
 def test_a_result_type_above_a_name_belongs_to_the_definition() -> None:
