@@ -1,6 +1,6 @@
 """How much of the truth an answer holds, and what it costs: plain grep, aider's repository map, and kimicode's `grep` and `symbols`.
 
-    scripts/bench retrieval [--quick] [--packages FOLDER] [--aider PYTHON]
+    scripts/bench retrieval [--quick] [--packages FOLDER] [--aider VENV] [--without-aider]
 
 235 questions about 19 real packages at fixed versions, with answers from other tools (`retrieval_questions.py`). All get the same limits:
 an answer is cut at 30,000 characters; tokens are K2.6's; a place counts as found where its path and line are in the answer, a file where
@@ -13,7 +13,7 @@ its path is. Everybody asks with the name that the question gives:
 - aider: its map of the package at 4,096 tokens with the question's name as mentioned; only files can be found in it.
 
 Half of the questions were held out while the tools were written; both halves are told. `--quick` asks a third, without aider. Prints a
-table and, last, one JSON object. Aider is asked if its Python is given, or is in `$AIDER_PYTHON`. What this does not do: run a model.
+table and, last, one JSON object. Aider is installed in a virtual environment of its own. What this does not do: run a model.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import repo_map
 import retrieval_packages
 
 from kimicode import tokens
@@ -183,7 +185,7 @@ def kimicode_grep(package: Package, question: Question) -> Answer:
     return answer
 
 
-def aider(python: str, scratch: Path) -> Callable[[Package, Question], Answer]:
+def aider(python: Path, scratch: Path) -> Callable[[Package, Question], Answer]:
     """The map for each question; made by aider's own Python, all of a package's at once."""
     kept: dict[tuple[Path, str], str] = {}
 
@@ -192,8 +194,11 @@ def aider(python: str, scratch: Path) -> Callable[[Package, Question], Answer]:
         if key not in kept:
             names = sorted({each.name for each in load() if each.package == question.package})
             script = str(Path(__file__).with_name("retrieval_aider.py"))
-            order = json.dumps({"folder": str(package.folder), "files": sorted(package.files), "names": names, "tokens": AIDER_TOKENS})
-            run = subprocess.run([python, script], input=order, cwd=scratch, capture_output=True, text=True, check=True)
+            # Aider keeps its cache in the folder that it maps; ours must not meet it.
+            copy = scratch / "aider" / question.package
+            shutil.copytree(package.folder, copy)
+            order = json.dumps({"folder": str(copy), "files": sorted(package.files), "names": names, "tokens": AIDER_TOKENS})
+            run = subprocess.run([str(python), script], input=order, cwd=scratch, capture_output=True, text=True, check=True)
             kept.update({(package.folder, name): text for name, text in json.loads(run.stdout.splitlines()[-1]).items()})
         return Answer([kept[key]])
 
@@ -251,7 +256,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a third of the questions, without aider")
     parser.add_argument("--packages", type=Path, default=Path.home() / ".cache" / "kimicode-bench" / "retrieval")
-    parser.add_argument("--aider", default=os.environ.get("AIDER_PYTHON", ""), help="the Python that aider-chat 0.86.2 is installed in")
+    parser.add_argument("--aider", type=Path, help="the virtual environment that aider-chat 0.86.2 is installed in, or will be")
+    parser.add_argument("--without-aider", action="store_true", help="only kimicode and grep")
     parser.add_argument("--half", choices=("tuned", "held out"), help="only these questions")
     parser.add_argument("--show", type=int, default=0, help="so many of the worst answers in full")
     chosen = parser.parse_args()
@@ -260,8 +266,8 @@ def main() -> None:
         strategies: dict[str, Callable[[Package, Question], Answer]] = {
             "grep": plain_grep, "tuned_grep": tuned_grep, "kimicode": kimicode, "kimicode_grep": kimicode_grep,
         }  # fmt: skip
-        if chosen.aider and not chosen.quick:
-            strategies["aider"] = aider(chosen.aider, Path(scratch))
+        if not (chosen.without_aider or chosen.quick):
+            strategies["aider"] = aider(repo_map.aider(chosen.aider), Path(scratch))
         questions = [each for each in load() if chosen.half in (None, each.half)][:: 3 if chosen.quick else 1]
         fit = [each for each in questions if unchanged(each, folders[each.package])]
         rows = asked(fit, folders, strategies, Path(scratch))
