@@ -151,6 +151,16 @@ def _order(name: str, folded: str) -> tuple[bool, bool, int, str]:
 def _present(index: IndexFile, tree: Tree, part: str, limit: int) -> list[str]:
     """The first names with `part` that something in the tree defines."""
     folded = part.casefold()
-    rows = sorted(index.names(part), key=lambda row: _order(row[1], folded))
-    here = (name for number, name in rows if any(kind in tree.kinds.get(key, ()) for key, kind in index.definers(number)))
-    return list(islice(here, limit))
+    first: list[tuple[int, str]] = []
+    rest: list[tuple[int, str]] = []
+    for row in index.names(part):
+        (first if row[1].casefold().startswith(folded) else rest).append(row)
+    found: list[str] = []
+    # Sorted apart: often the first are enough, and the others are many.
+    for rows in (first, rest):
+        rows.sort(key=lambda row: _order(row[1], folded))
+        here = (name for number, name in rows if any(kind in tree.kinds.get(key, ()) for key, kind in index.definers(number)))
+        found += islice(here, limit - len(found))
+        if len(found) >= limit:
+            break
+    return found

@@ -106,13 +106,16 @@ class IndexFile:
 
     def add(self, made: Sequence[Made]) -> None:
         """Store what contents gave. What is stored already stays."""
+        today = _today()
         with self._writing():
+            new: list[tuple[int, Made]] = []
             for each in made:
                 row = self._db.execute(
-                    "INSERT OR IGNORE INTO contents (key, kind, day) VALUES (?, ?, ?)", (bytes.fromhex(each.key), each.kind, _today())
+                    "INSERT OR IGNORE INTO contents (key, kind, day) VALUES (?, ?, ?)", (bytes.fromhex(each.key), each.kind, today)
                 )
                 if row.rowcount == 1:
-                    self._fill(row.lastrowid or 0, each)
+                    new.append((row.lastrowid or 0, each))
+            self._fill(new)
 
     def symbols(self, files: Iterable[TreeFile]) -> Iterator[tuple[TreeFile, FileSymbols]]:
         """Those of `files` that are indexed and have symbols, each with them."""
@@ -235,11 +238,16 @@ class IndexFile:
             self._db.executemany("DELETE FROM contents WHERE id = ?", [(number,) for number, _ in rows])
         return bool(rows)
 
-    def _fill(self, number: int, made: Made) -> None:
-        self._db.execute("INSERT OR REPLACE INTO symbols VALUES (?, ?, ?)", (number, made.definitions, made.rest))
-        names = [name for name in made.names if _is_text(name)]
-        self._db.executemany("INSERT OR IGNORE INTO names (name) VALUES (?)", [(name,) for name in names])
-        self._db.executemany("INSERT OR IGNORE INTO defined SELECT id, ? FROM names WHERE name = ?", [(number, name) for name in names])
+    def _fill(self, new: Sequence[tuple[int, Made]]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO symbols VALUES (?, ?, ?)", [(number, each.definitions, each.rest) for number, each in new]
+        )
+        # In their order, a page of the file is touched once and not again and again.
+        pairs = sorted((name, number) for number, each in new for name in each.names if _is_text(name))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO names (name) VALUES (?)", [(name,) for name in dict.fromkeys(name for name, _ in pairs)]
+        )
+        self._db.executemany("INSERT OR IGNORE INTO defined SELECT id, ?2 FROM names WHERE name = ?1", pairs)
 
     def make_searchable(self) -> None:
         """Take new names into the index of their parts."""
