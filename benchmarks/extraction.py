@@ -153,7 +153,11 @@ def files_by_language(sources: Iterable[Path], most: int) -> dict[str, list[Path
     found: dict[str, list[Path]] = defaultdict(list)
     for source in sources:
         for path in sorted(source.rglob("*")):
-            symbols = extract(path.name, b"") if path.suffix and path.is_file() and not path.is_symlink() else None
+            symbols = (
+                extract(path.name, path.read_bytes()[:4_096] if path.suffix == ".h" else b"")
+                if path.suffix and path.is_file() and not path.is_symlink()
+                else None
+            )
             if symbols is not None:
                 found[symbols.language].append(path)
     return {name: paths[:: max(1, len(paths) // most)][:most] for name, paths in sorted(found.items())}
@@ -198,10 +202,11 @@ def tags_of(language: str, files: list[Path]) -> dict[str, list[tuple[str, str]]
         kind = rest[-1] if rest else ""
         if kind not in COMPARED_KINDS or kind in LOCALS.get(language, ()) or name.startswith(("__anon", "anonymous", "<")):
             continue
-        if name.endswith("=") and language in ("Ruby", "shell"):
-            # A setter beside its getter; an array that is taken for a function.
+        if (name.endswith("=") and language in ("Ruby", "shell")) or (language == "C#" and name in ("get", "set", "add", "remove")):
+            # A setter beside its getter; an array that is taken for a function; accessors.
             continue
-        found[path].append((name.replace(":", ".").rpartition(".")[2] if language == "Lua" else name, kind))
+        name = name.replace(":", ".").rpartition(".")[2] if language in ("Lua", "C#") else name.replace("operator ", "operator")
+        found[path].append((name, kind))
     return found
 
 

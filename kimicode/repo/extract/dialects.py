@@ -18,7 +18,7 @@ class Dialect(msgspec.Struct, frozen=True):
 
     `queries` are files of `queries/`, taken together; the first names the reader of its import statements (`statements`). `minifies`: its
     files are shipped minified. `upper_constants`: a variable in capitals is a constant. `constructors`: methods of these names construct.
-    `merges`: a function is given in several pieces, one after the other.
+    `merges`: a function is given in several pieces, one after the other. `macros`: see `macros`.
     """
 
     grammar: Grammar
@@ -27,6 +27,7 @@ class Dialect(msgspec.Struct, frozen=True):
     upper_constants: bool = False
     constructors: frozenset[str] = frozenset()
     merges: bool = False
+    macros: bool = False
 
     @property
     def name(self) -> str:
@@ -42,11 +43,12 @@ def _dialect(
     upper_constants: bool = False,
     constructors: tuple[str, ...] = (),
     merges: bool = False,
+    macros: bool = False,
 ) -> Dialect:
     """The dialect of files like `path`."""
     grammar = grammar_of(path)
     assert grammar is not None
-    return Dialect(grammar, queries, minifies, upper_constants, frozenset(constructors), merges)
+    return Dialect(grammar, queries, minifies, upper_constants, frozenset(constructors), merges, macros)
 
 
 @cache
@@ -60,7 +62,7 @@ def _dialects() -> dict[Grammar, Dialect]:
         _dialect("a.go", queries=("go",)),
         _dialect("a.java", queries=("java",)),
         _dialect("a.c", queries=("c",)),
-        _dialect("a.cpp", queries=("c", "cpp")),
+        _dialect("a.cpp", queries=("c", "cpp"), macros=True),
         _dialect("a.cs", queries=("csharp",)),
         _dialect("a.rb", queries=("ruby",), constructors=("initialize",)),
         _dialect("a.php", queries=("php",), upper_constants=True, constructors=("__construct",)),
@@ -86,6 +88,13 @@ _INTERPRETERS: Final = {
 _LOOKED_AT: Final = 65_536
 
 
+@cache
+def _header(cpp: bool) -> Dialect:
+    grammar = grammar_of("a.cpp" if cpp else "a.c")
+    assert grammar is not None
+    return msgspec.structs.replace(_dialects()[grammar], macros=True)
+
+
 def dialect_of(path: str, data: bytes) -> Dialect | None:
     """The language of a file, by its name, or where that says nothing by its first line; None where none is known, or it has no symbols.
 
@@ -94,7 +103,7 @@ def dialect_of(path: str, data: bytes) -> Dialect | None:
     grammar = grammar_of(path)
     suffix = PurePath(path).suffix
     if grammar is None and suffix == ".h":
-        grammar = grammar_of("a.cpp" if _H_IS_CPP.search(data, 0, _LOOKED_AT) else "a.c")
-    elif grammar is None and suffix == "" and (found := _SHEBANG.match(data)) is not None:
+        return _header(bool(_H_IS_CPP.search(data, 0, _LOOKED_AT)))
+    if grammar is None and suffix == "" and (found := _SHEBANG.match(data)) is not None:
         grammar = grammar_of(_INTERPRETERS.get(found[1], ""))
     return _dialects().get(grammar) if grammar is not None else None

@@ -13,6 +13,7 @@ from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
 from kimicode.languages import language
 from kimicode.repo.extract.dialects import Dialect
+from kimicode.repo.extract.macros import without_macros
 
 PARSE_LIMIT_S: Final = 0.7
 """Of the processor, not of the clock: a busy machine finds the same. A parser that has not lost its way needs half of it for the largest
@@ -47,7 +48,7 @@ class Catch(msgspec.Struct, frozen=True):
 
 def caught(dialect: Dialect, source: bytes) -> Catch | None:
     """What the language's queries catch in `source`; None where the time was not enough."""
-    tree = _parsed(dialect, source)
+    tree = _parsed(dialect, without_macros(source) if dialect.macros else source)
     if tree is None:
         return None
     nodes = None if _is_wide(tree.root_node) else _captures(dialect, tree.root_node, len(source))
