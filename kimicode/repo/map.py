@@ -19,9 +19,8 @@ from kimicode.repo.focus import Focus, turn
 from kimicode.repo.heading import Heading, heading
 from kimicode.repo.index import Index
 from kimicode.repo.lines import Lines
-from kimicode.repo.rank_keep import Lost, ranking
+from kimicode.repo.rank_keep import Lost, Standing, mark_of, ranking, standing
 from kimicode.repo.sheets import file_line, folder_line, keep_sheets, sheets
-from kimicode.repo.tree import Tree
 from kimicode.repo.wire import unwired, wired
 
 DEFAULT_BUDGET: Final = 1_500
@@ -100,7 +99,8 @@ class _Order(msgspec.Struct, frozen=True):
 
 def _render(index: Index, refreshed: Refreshed, order: _Order) -> str:
     whole = not refreshed.missing
-    name = _name(refreshed.tree, order)
+    known = standing(index, refreshed.tree) if whole else None
+    name = _name(known.mark if known else mark_of(refreshed.tree), order)
     if whole and (text := _remembered(index, name, order.show)) is not None:
         return text
     seen: dict[str, bool] = {}
@@ -112,18 +112,18 @@ def _render(index: Index, refreshed: Refreshed, order: _Order) -> str:
 
     seeing = msgspec.structs.replace(order, show=show)
     try:
-        text = _made(index, refreshed, seeing)
+        text = _made(index, refreshed, seeing, known)
     except (Lost, msgspec.DecodeError):
-        text = _made(index, refreshed, seeing, fresh=True)
+        text = _made(index, refreshed, seeing, None)
     if whole:
         open_, hidden = (tuple(path for path, shown in seen.items() if shown is wanted) for wanted in (True, False))
         index.keep({name: msgspec.msgpack.encode(_Text(text, tuple(map(wired, open_)), tuple(map(wired, hidden))))}, kind=_KIND)
     return text
 
 
-def _name(tree: Tree, order: _Order) -> str:
+def _name(mark: str, order: _Order) -> str:
     asked = msgspec.msgpack.encode((order.budget, [each.encode("utf-8", "surrogatepass") for each in order.focus]))
-    return f"{tree.name}:{hashlib.sha256(asked).hexdigest()}"
+    return f"{mark}:{hashlib.sha256(asked).hexdigest()}"
 
 
 def _remembered(index: Index, name: str, show: Callable[[str], bool]) -> str | None:
@@ -138,11 +138,11 @@ def _remembered(index: Index, name: str, show: Callable[[str], bool]) -> str | N
     return kept.text if fits else None
 
 
-def _made(index: Index, refreshed: Refreshed, order: _Order, *, fresh: bool = False) -> str:
+def _made(index: Index, refreshed: Refreshed, order: _Order, known: Standing | None) -> str:
     tree = refreshed.tree
-    kept = ranking(index, tree, whole=not refreshed.missing, fresh=fresh, until=order.until)
+    kept = ranking(index, tree, known, whole=not refreshed.missing, until=order.until)
     lines = Lines(index, tree.root)
-    if kept.name == tree.name:
+    if kept.name and not kept.changed:
         keep_sheets(index, tree, kept, order.files, lines)
     focus = turn(order.focus, tree, index, kept.ranking, order.show) if order.focus else Focus()
     if focus.unknown and len(focus.unknown) == len(set(order.focus)):

@@ -6,6 +6,7 @@ not do: count a tree (`rank_build`), keep rankings (`rank_keep`), or choose what
 """
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isqrt
 from typing import Final
@@ -78,6 +79,7 @@ class Ranking:
         self._order = memoryview(base.order).cast("I")
         self._counted = len(paths)
         self.paths = paths
+        self._fresh: dict[str, int] = {}
         self._gone: set[int] = set()
         self._moves: dict[int, _Move] = {}
         self._more: dict[int, int] = {}
@@ -105,6 +107,11 @@ class Ranking:
         """What a name is worth now, as `values` says; nothing where no file defines it."""
         return self.moved[name] if name in self.moved else _values(name, self._table.row(name), self.factor)
 
+    def place(self, path: str) -> int | None:
+        """Where a path is in `paths`, whether or not there still is a file."""
+        at = bisect_left(self.paths, path, 0, self._counted)
+        return at if at < self._counted and self.paths[at] == path else self._fresh.get(path)
+
     def worth(self, place: int) -> int:
         """What the file at `place` in `paths` is worth now."""
         known = self._worths[place] if place < self._counted else 0
@@ -125,12 +132,12 @@ class Ranking:
         return (-self.worth(place), self.paths[place])
 
     def _take(self, changes: list[Change]) -> None:
-        by_path = {path: place for place, path in enumerate(self.paths)} if any(each.old is not None for each in changes) else {}
         fresh = [each.path for each in changes if each.old is None]
-        by_path.update((path, self._counted + n) for n, path in enumerate(fresh))
+        self._fresh = {path: self._counted + nth for nth, path in enumerate(fresh)}
         self.paths = [*self.paths, *fresh]
         for each in changes:
-            place = by_path[each.path]
+            place = self.place(each.path)
+            assert place is not None
             self._move(place, each)
             if each.new is None:
                 self._gone.add(place)

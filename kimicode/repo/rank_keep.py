@@ -4,12 +4,14 @@ A counted tree is kept by the tree's name, so clones and worktrees share it; for
 module does not do: rank or count.
 """
 
+import hashlib
 import importlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import compress
 from operator import ne
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 import msgspec
 
@@ -21,6 +23,9 @@ from kimicode.repo.tree import Tree, TreeFile
 
 _KIND: Final = "rank-2"
 """To be raised whenever a digest, a worth or a form changes."""
+
+Pair: TypeAlias = tuple[str, str | None, str | None]
+"""A path, and the names of two contents; None where there is no such file."""
 
 _FEW: Final = 200
 _SHARE: Final = 100
@@ -48,18 +53,37 @@ class Lost(Exception):
     """Something that was kept is not there any more. A ranking reads parts as they are asked for, so it may come late."""
 
 
-def ranking(index: Index, tree: Tree, *, whole: bool = True, fresh: bool = False, until: float | None = None) -> Kept:
-    """The ranking of `tree`. `whole`: all its source files are indexed; else nothing is kept. `fresh`: what is kept is not used.
+class Standing(msgspec.Struct, frozen=True):
+    """How a tree stands to a counted one that is kept: `pairs` have path, old and new name of the content of each file that differs."""
+
+    name: str
+    paths: list[str]
+    pairs: list[Pair]
+
+    @property
+    def mark(self) -> str:
+        """The same for two trees that are the same, by way of the same counted tree."""
+        return _mark(self.name, self.pairs)
+
+
+def standing(index: Index, tree: Tree) -> Standing | None:
+    """By way of the tree that was last counted for this workspace, or another one of the same files; None where too much has changed."""
+    return _standing(index, tree, _last(index, tree)) or _standing(index, tree, tree.name)
+
+
+def mark_of(tree: Tree) -> str:
+    """`Standing.mark` of a tree by way of itself."""
+    return _mark(tree.name, [])
+
+
+def ranking(index: Index, tree: Tree, known: Standing | None = None, *, whole: bool = True, until: float | None = None) -> Kept:
+    """The ranking of `tree`: from where it stands, else counted. `whole`: all its source files are indexed; else nothing is kept.
 
     Raises `TimeoutError` as `counted` does.
     """
-    if whole and not fresh:
-        for name in dict.fromkeys((tree.name, _last(index, tree))):
-            try:
-                if name and (found := _opened(index, tree, name)) is not None:
-                    return found
-            except (Lost, msgspec.DecodeError):
-                continue
+    with suppress(Lost, msgspec.DecodeError):
+        if known is not None:
+            return _opened(index, known)
     counting = cast("_Counting", importlib.import_module("kimicode.repo.rank_build"))
     made = counting.counted(tree, index, until=until)
     table = Table(len(made.parts), made.parts.__getitem__)
@@ -68,19 +92,33 @@ def ranking(index: Index, tree: Tree, *, whole: bool = True, fresh: bool = False
     return Kept(Ranking(made.base, table, [file.path for file in tree.files]), tree.name if whole else "")
 
 
-def _opened(index: Index, tree: Tree, name: str) -> Kept | None:
-    """The ranking by way of the counted tree `name`; None where too much has changed."""
-    files = msgspec.msgpack.decode(_need(index, f"{name}:files"), type=_Files)
-    paths = _split(files.paths)
-    pairs = _differences(paths, _split(files.keys), tree.files)
-    if len(pairs) > max(_FEW, len(paths) // _SHARE):
+def _standing(index: Index, tree: Tree, name: str) -> Standing | None:
+    data = index.kept(_KIND, f"{name}:files") if name else None
+    if data is None:
         return None
+    try:
+        files = msgspec.msgpack.decode(data, type=_Files)
+        paths, keys = _split(files.paths), _split(files.keys)
+        pairs = _differences(paths, keys, tree.files)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return Standing(name, paths, pairs) if len(pairs) <= max(_FEW, len(paths) // _SHARE) else None
+
+
+def _opened(index: Index, known: Standing) -> Kept:
+    name = known.name
     base = msgspec.msgpack.decode(_need(index, f"{name}:base"), type=Base)
     table = Table(base.parts, lambda number: msgspec.msgpack.decode(_need(index, f"{name}:{number}"), type=Part))
-    return Kept(Ranking(base, table, paths, _changes(index, pairs)), name, frozenset(path for path, _, _ in pairs))
+    changed = frozenset(path for path, _, _ in known.pairs)
+    return Kept(Ranking(base, table, known.paths, _changes(index, known.pairs)), name, changed)
 
 
-def _differences(paths: list[str], keys: list[str], files: Sequence[TreeFile]) -> list[tuple[str, str | None, str | None]]:
+def _mark(name: str, pairs: list[Pair]) -> str:
+    facts = "\0".join(f"{path}\0{old}\0{new}" for path, old, new in pairs).encode("utf-8", "surrogateescape")
+    return f"{name}:{hashlib.sha256(facts).hexdigest()}"
+
+
+def _differences(paths: list[str], keys: list[str], files: Sequence[TreeFile]) -> list[Pair]:
     """Path, old and new name of the content of each file that differs."""
     new_paths, new_keys = [file.path for file in files], [file.key for file in files]
     if paths == new_paths:
@@ -89,7 +127,7 @@ def _differences(paths: list[str], keys: list[str], files: Sequence[TreeFile]) -
     return sorted((path, old.get(path), new.get(path)) for path in {path for path, _ in old.items() ^ new.items()})
 
 
-def _changes(index: Index, pairs: list[tuple[str, str | None, str | None]]) -> list[Change]:
+def _changes(index: Index, pairs: list[Pair]) -> list[Change]:
     old = [TreeFile(path, key) for path, key, _ in pairs if key is not None]
     new = [TreeFile(path, key) for path, _, key in pairs if key is not None]
     if index.missing(old):

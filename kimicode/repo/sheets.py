@@ -3,6 +3,7 @@
 What this module does not do: rank, or choose.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -17,7 +18,7 @@ from kimicode.repo.lines import Lines
 from kimicode.repo.outline import INDENT, Unit, one_line, outline
 from kimicode.repo.rank import Ranking
 from kimicode.repo.rank_keep import Kept
-from kimicode.repo.tree import Tree
+from kimicode.repo.tree import Tree, TreeFile
 from kimicode.repo.wire import unwired, wired
 
 _KIND: Final = "map-sheets-2"
@@ -56,9 +57,8 @@ def sheets(index: Index, tree: Tree, kept: Kept, focus: Focus, most: int, show: 
     first = list(islice((place for place in ranking.order() if focus.allows(ranking.paths[place]) and show(ranking.paths[place])), most))
     notable = [path for path in ranking.census.notable if focus.allows(path) and show(path)][:_MOST_NOTABLE]
     wanted = {ranking.paths[place]: place for place in first}
-    others = {path for path in (*notable, *focus.files) if path not in wanted and path in tree.by_path and show(path)}
-    if others:
-        wanted.update((path, place) for place, path in enumerate(ranking.paths) if path in others)
+    others = [path for path in (*notable, *focus.files) if path not in wanted and _file(tree, path) and show(path)]
+    wanted.update((path, place) for path in others if (place := ranking.place(path)) is not None)
     files = _kept_files(index, kept, most)
     before = {unit.text: unit.tokens for path in kept.changed & files.keys() for unit in files.pop(path).units}
     fresh = [path for path in wanted if path not in files]
@@ -108,10 +108,16 @@ def keep_sheets(index: Index, tree: Tree, kept: Kept, most: int, lines: Lines) -
             index.keep({name: msgspec.msgpack.encode(_made(index, tree, kept.ranking, paths, lines))}, kind=_KIND)
 
 
+def _file(tree: Tree, path: str) -> TreeFile | None:
+    """One file of a large tree, without a table of all."""
+    at = bisect_left(tree.files, path, key=lambda file: file.path)
+    return tree.files[at] if at < len(tree.files) and tree.files[at].path == path else None
+
+
 def _made(
     index: Index, tree: Tree, ranking: Ranking, paths: Sequence[str], lines: Lines, before: Mapping[str, int] | None = None
 ) -> Iterable[_File]:
-    symbols = index.symbols_of(tree.by_path[path] for path in paths) if paths else {}
+    symbols = index.symbols_of(file for path in paths if (file := _file(tree, path)) is not None) if paths else {}
     made = []
     for path in paths:
         units = outline(symbols[path], before) if path in symbols else ()

@@ -4,12 +4,13 @@ from hypothesis import given, settings
 
 from kimicode.repo.digest import Numbers, digest, name_of
 from kimicode.repo.extract import extract
-from kimicode.repo.rank_keep import ranking
+from kimicode.repo.rank_keep import ranking, standing
 from tests.repo.worlds import World, edited, edits, worlds
 
 
 def ranked(world, **options):
-    return ranking(world, world.refresh().tree, **options)
+    tree = world.refresh().tree
+    return ranking(world, tree, standing(world, tree), **options)
 
 
 def facts(kept, files):
