@@ -98,8 +98,7 @@ def _standing(index: Index, tree: Tree, name: str) -> Standing | None:
         return None
     try:
         files = msgspec.msgpack.decode(data, type=_Files)
-        paths, keys = _split(files.paths), _split(files.keys)
-        pairs = _differences(paths, keys, tree.files)
+        paths, pairs = _differences(files, tree.files)
     except (msgspec.DecodeError, ValueError):
         return None
     return Standing(name, paths, pairs) if len(pairs) <= max(_FEW, len(paths) // _SHARE) else None
@@ -118,13 +117,18 @@ def _mark(name: str, pairs: list[Pair]) -> str:
     return f"{name}:{hashlib.sha256(facts).hexdigest()}"
 
 
-def _differences(paths: list[str], keys: list[str], files: Sequence[TreeFile]) -> list[Pair]:
-    """Path, old and new name of the content of each file that differs."""
+def _differences(kept: _Files, files: Sequence[TreeFile]) -> tuple[list[str], list[Pair]]:
+    """The kept paths, and what differs. Whole texts are compared as far as they go: taking them apart takes longer."""
     new_paths, new_keys = [file.path for file in files], [file.key for file in files]
-    if paths == new_paths:
-        return [(paths[at], keys[at], new_keys[at]) for at in compress(range(len(keys)), map(ne, keys, new_keys))]
+    same = _joined(new_paths) == kept.paths
+    if same and _joined(new_keys) == kept.keys:
+        return new_paths, []
+    keys = _split(kept.keys)
+    if same:
+        return new_paths, [(new_paths[at], keys[at], new_keys[at]) for at in compress(range(len(keys)), map(ne, keys, new_keys))]
+    paths = _split(kept.paths)
     old, new = dict(zip(paths, keys, strict=True)), dict(zip(new_paths, new_keys, strict=True))
-    return sorted((path, old.get(path), new.get(path)) for path in {path for path, _ in old.items() ^ new.items()})
+    return paths, sorted((path, old.get(path), new.get(path)) for path in {path for path, _ in old.items() ^ new.items()})
 
 
 def _changes(index: Index, pairs: list[Pair]) -> list[Change]:
