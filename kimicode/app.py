@@ -26,6 +26,7 @@ from kimicode.model.client import ModelClient, Thinking
 from kimicode.model.factory import make_client
 from kimicode.model.target import resolve
 from kimicode.repo.codebase import Codebase
+from kimicode.repo.filling import Filling
 from kimicode.repo.map import map_for_opening
 from kimicode.safety import Safety, secure
 from kimicode.sandbox.approval import Approver
@@ -59,7 +60,7 @@ class Wish(msgspec.Struct, frozen=True):
 class Session:
     """An agent with its log and its model, ready for prompts. Close it with `aclose`."""
 
-    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient, keeping: Keeping, code: Codebase) -> None:
+    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient, keeping: Keeping, code: "_Code") -> None:
         self.id = session_id
         self.agent = agent
         self._log = log
@@ -122,13 +123,13 @@ def open_session(
         raise
     gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver)
     keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=True)
-    code = Codebase(workspace, environ, cache=kimicode_cache(environ) / "index")
-    context = ToolContext(workspace, safety.policy, scratch, code=code)
+    code = _Code(workspace, environ)
+    context = ToolContext(workspace, safety.policy, scratch, code=code.codebase)
     agent = Agent(
         client,
         Toolbox(tools, context, gate=gate, keeper=keeping),
         emit,
-        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context)),
+        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context, code.filling)),
         context=Context(past.replayed.conversation, starts=past.replayed.starts),
         options=Options(limits=settings.limits, thinking=Thinking(settings.thinking), session_id=session_id),
         contract=contract,
@@ -146,8 +147,25 @@ def check_workspace(workspace: Path) -> None:
         raise UsageError(f"can't work in {workspace}: {error.strerror}", hint="Start kimicode in a folder that you can read.") from None
 
 
-def _look_around(workspace: Path, context: ToolContext) -> Surroundings:
-    """The facts, with a map of what is a repository: other folders may hold anything, and any number of files."""
+class _Code:
+    """What is known of the workspace's code, and what makes more known."""
+
+    def __init__(self, workspace: Path, environ: Mapping[str, str]) -> None:
+        cache = kimicode_cache(environ) / "index"
+        self.codebase = Codebase(workspace, environ, cache=cache)
+        self.filling = Filling(lambda: Codebase(workspace, environ, cache=cache))
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.filling.close()
+        self.codebase.close()
+
+
+def _look_around(workspace: Path, context: ToolContext, filling: Filling) -> Surroundings:
+    """The facts, with a map of what is a repository: other folders may hold anything, and any number of files.
+
+    Where no map is ready the rest of the repository is read from now on, beside everything else.
+    """
     facts = look_around(workspace, datetime.now(UTC).astimezone().date())
     if not facts.git or context.code is None:
         return facts
@@ -157,6 +175,8 @@ def _look_around(workspace: Path, context: ToolContext) -> Surroundings:
         overview = map_for_opening(context.code, seconds=_MAP_S, show=lambda path: open_to_us(f"{root}/{path}"))
     except (ToolError, OSError):
         return facts
+    if overview is None:
+        filling.start()
     return msgspec.structs.replace(facts, overview=overview or "")
 
 

@@ -17,9 +17,9 @@ from kimicode.model.target import Target as ModelTarget
 from kimicode.model.target import resolve
 from kimicode.model.warm import is_warm
 from kimicode.repo.git import Repository
-from kimicode.review.change import Change
-from kimicode.review.checks import CheckConfig
-from kimicode.review.finding import Severity
+from kimicode.review.change import Change, Contents
+from kimicode.review.checks import CheckConfig, run_checks
+from kimicode.review.finding import Finding, Severity
 from kimicode.review.order import Bounds, Effort, Order, Silence
 from kimicode.review.report import Gate, Omission, Report
 from kimicode.review.rules import Rules, read_rules
@@ -56,7 +56,14 @@ def review_repository(repository: Repository, wish: Wish, settings: Settings, en
     _prepare(change, contents)
     target, omission = _model(settings, wish, environ)
     order = _order(repository, change, wish, settings, environ, target)
-    report = review_now(change, contents, order, client=_client(target, environ, omission))
+
+    def tracked() -> list[str]:
+        return [file.path for file in repository.ls_files()]
+
+    def checks(change: Change, contents: Contents, config: CheckConfig) -> tuple[Finding, ...]:
+        return run_checks(change, contents, config, tracked)
+
+    report = review_now(change, contents, order, client=_client(target, environ, omission), checks=checks)
     kept = tuple(each for each in report.omissions if each.why != "no model")
     told = (omission,) if omission is not None and change.files else ()
     return msgspec.structs.replace(report, omissions=(*told, *kept))
@@ -101,7 +108,7 @@ def _order(
     deadline = chosen.deadline_s if wish.deadline_s is None else wish.deadline_s
     return Order(
         rules=_rules(repository, wish.target, chosen.rules) if target is not None else Rules(),
-        checks=CheckConfig(disabled=chosen.disable, max_file_bytes=chosen.max_file_kib << 10),
+        checks=CheckConfig(disabled=chosen.disable, excluded=chosen.exclude, max_file_bytes=chosen.max_file_kib << 10),
         deadline_s=deadline or None,
         effort=wish.effort,
         bounds=Bounds(most_lines=chosen.max_lines),

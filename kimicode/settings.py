@@ -55,7 +55,8 @@ class ReviewIgnore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReviewSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The table `[review]`. `fail_on` is the least severity that blocks; `confidence` binds what the model found. `deadline_s` is for a
     whole review, `max_lines` the most changed lines that a model gets to see. `model` and `endpoint`, where not None, replace the general
-    ones. `rules` are words for the reviewer, beside the project's `REVIEW.md`; `disable` are instant checks that are left out."""
+    ones. `rules` are words for the reviewer, beside the project's `REVIEW.md`; `disable` are instant checks that are left out,
+    `exclude` files (as .gitignore names them) about which they say nothing."""
 
     fail_on: FailOnName = "high"
     confidence: float = 0.7
@@ -67,6 +68,7 @@ class ReviewSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_lines: int = 2_000
     max_file_kib: int = 1_024
     disable: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     ignore: tuple[ReviewIgnore, ...] = ()
 
 

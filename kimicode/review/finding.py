@@ -33,7 +33,7 @@ class Severity(enum.IntEnum):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One finding. Lines count from 1 in the new file and lie on changed lines (for what was only deleted: the line that now stands there).
 
-    `rule` is stable and spelled `group/name`: `secret/aws-access-key`, `conflict-marker`, `model/correctness`. `title` is one line, at most
+    `rule` is stable and spelled `group/name`: `secret/aws-access-key`, `conflict/marker`, `model/correctness`. `title` is one line, at most
     100 characters. `scenario` says concretely when and how it fails; `suggestion` what to do; `replacement`, where not None, the exact text
     for the lines `line` to `end_line`. `quote` is the code it is about, as in the file; never a secret itself. `confidence` from 0 to 1.
     `verified`: an attempt to refute it failed, or it is a check's, which needs none.
