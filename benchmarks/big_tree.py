@@ -20,16 +20,12 @@ from typing import Final
 
 DEBIAN: Final = {
     "kubernetes": "1.20.5+really1.20.2-1.1+deb12u1",
-    "libspring-java": "4.3.30-2",
     "cargo": "0.66.0+ds1-1",
     "tomcat10": "10.1.55-1~deb12u1",
     "php8.2": "8.2.32-1~deb12u1",
-    "symfony": "5.4.53+dfsg-0+deb12u1",
     "rails": "2:6.1.7.10+dfsg-1~deb12u2",
-    "ruby3.1": "3.1.2-7+deb12u1",
     "postgresql-15": "15.18-0+deb12u1",
     "python-django": "3:3.2.25-0+deb12u3",
-    "qtbase-opensource-src": "5.15.8+dfsg-11+deb12u3",
 }
 PYPI: Final = {"homeassistant": "2024.3.3", "sympy": "1.12", "pandas": "2.2.3", "twisted": "24.7.0"}
 NPM: Final = {"date-fns": "3.6.0", "rxjs": "7.8.1", "core-js": "3.37.1", "effect": "3.10.0", "typeorm": "0.3.20"}

@@ -97,6 +97,7 @@ def run(command: list[str], folder: Path, limit: float) -> Run:
     if process.returncode or not lines:
         raise SystemExit(f"{command[0]} ended with {process.returncode}; run it by hand in {folder} to see why: {' '.join(command[:2])}")
     answer = json.loads(lines[-1])
+    print(f"{Path(command[0]).parts[-3]}: {answer['seconds']:.1f} s, {most:,.0f} MB", file=sys.stderr, flush=True)
     return Run(answer["seconds"], whole, most, answer["text"])
 
 

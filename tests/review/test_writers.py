@@ -176,6 +176,14 @@ def test_text_for_people():
     assert summary(quiet, GATE) == "kimicode review: nothing found in what is staged · 1 file, 1 added line · checks only · 0.0 s"
 
 
+def test_many_that_are_alike_are_told_in_short_but_for_those_that_block():
+    notes = tuple(msgspec.structs.replace(NOTE, line=line, end_line=line, quote=f"print({line})") for line in range(1, 8))
+    text = write_text(msgspec.structs.replace(FULL, findings=notes), GATE)
+    assert text.count("a debug print is left (debug/print)") == 3
+    assert "4 more like that (debug/print): a debug print is left [src/pages.py:4, src/pages.py:5, src/pages.py:6, src/pages.py:7]" in text
+    assert write_text(msgspec.structs.replace(FULL, findings=notes), Gate(fail_on=Severity.LOW)).count("(debug/print, blocks)") == 7
+
+
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 def test_every_form_takes_names_that_are_not_utf_8(write):
     odd = msgspec.structs.replace(FULL, findings=(msgspec.structs.replace(NOTE, path="a\udcff.py"),))

@@ -3,15 +3,27 @@
 No colour, no drawing: it is read in hooks, logs and by screen readers. What this module does not do: wrap to a width.
 """
 
+from collections import Counter
+
 from kimicode.review.finding import Finding
 from kimicode.review.report import Gate, Omission, Report
 
 _SHOWN_PATHS = 5
+_TOLD_ALIKE = 3
 
 
 def write_text(report: Report, gate: Gate) -> str:
-    """The whole report; one line where there is nothing to say."""
-    blocks = [_finding(each, blocking=gate.blocks(each)) for each in report.findings]
+    """The whole report; one line where there is nothing to say. Of many that are alike and block nothing the first few are told in full."""
+    blocks: list[str] = []
+    told, others = Counter[tuple[str, str]](), dict[tuple[str, str], list[str]]()
+    for each in report.findings:
+        alike, blocking = (each.rule, each.title), gate.blocks(each)
+        told[alike] += 1
+        if blocking or told[alike] <= _TOLD_ALIKE:
+            blocks.append(_finding(each, blocking=blocking))
+        else:
+            others.setdefault(alike, []).append(place(each))
+    blocks += [f"{len(places):,} more like that ({rule}): {title}{named(tuple(places))}" for (rule, title), places in others.items()]
     return "".join(f"{block}\n" for block in [*blocks, *map(_omission, report.omissions), summary(report, gate)])
 
 
