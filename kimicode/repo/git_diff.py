@@ -4,6 +4,7 @@ What this module does not do: read what the lines of a hunk say, or diffs of ano
 """
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -52,7 +53,7 @@ def _file(text: bytes) -> FileDiff:
     head = text[: starts[0]] if starts else text
     facts = {found[1]: found[2] for line in _lines(head) if (found := _FACT.match(line))}
     hunks = tuple(text[start:end].decode("utf-8", "replace").removesuffix("\n") for start, end in pairwise([*starts, len(text)]))
-    old, new = _paths(_lines(head)[0], facts)
+    old, new = paths_of(_lines(head)[0], facts)
     moved = "rename from" in facts or "copy from" in facts
     return FileDiff(new, old if moved else "", _notes(facts, old), hunks)
 
@@ -73,7 +74,8 @@ def _notes(facts: dict[str, str], old: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _paths(first: str, facts: dict[str, str]) -> tuple[str, str]:
+def paths_of(first: str, facts: Mapping[str, str]) -> tuple[str, str]:
+    """The old and the new path of a file, from the first line about it and the others by their first words (`rename from`, `---`)."""
     for before, after in (("rename from", "rename to"), ("copy from", "copy to")):
         if before in facts:
             return _unquoted(facts[before]), _unquoted(facts[after])

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import msgspec
 
 from kimicode.errors import ToolError
+from kimicode.repo.git_diff import paths_of
 
 Status: TypeAlias = Literal["added", "modified", "deleted", "renamed", "copied"]
 
@@ -118,7 +119,6 @@ _FACTS: Final = (
     *("old mode", "new mode", "deleted file mode", "new file mode"),
     *("rename from", "rename to", "copy from", "copy to", "index", "---", "+++"),
 )
-_ESCAPES: Final = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
 
 
 def parse_diff(diff: bytes) -> tuple[FileChange, ...]:
@@ -139,7 +139,7 @@ def _file(lines: list[bytes]) -> FileChange:
             if line.startswith(f"{key} ".encode()):
                 facts[key] = line[len(key) + 1 :].decode("utf-8", "surrogateescape")
     old_oid, new_oid, mode = _index(facts.get("index", ""))
-    old, new = _paths(lines[0], facts)
+    old, new = paths_of(lines[0].decode("utf-8", "surrogateescape"), facts)
     status: Status = "modified"
     if "new file mode" in facts:
         status, old_oid = "added", ""
@@ -166,36 +166,6 @@ def _index(text: str) -> tuple[str, str, str]:
     names, _, mode = text.partition(" ")
     old, _, new = names.partition("..")
     return old, new, mode
-
-
-def _paths(first: bytes, facts: dict[str, str]) -> tuple[str, str]:
-    for before, after in (("rename from", "rename to"), ("copy from", "copy to")):
-        if before in facts:
-            return _unquoted(facts[before]), _unquoted(facts[after])
-    named = [_unquoted(facts[key].rstrip("\t")) for key in ("---", "+++") if key in facts]
-    path = next((name[2:] for name in named if name != "/dev/null"), "")
-    if not path:
-        # Neither content nor name changed: both halves of the first line are the same but for their prefix.
-        text = first.decode("utf-8", "surrogateescape").removeprefix("diff --git ")
-        path = _unquoted(text[: len(text) // 2])[2:]
-    return path, path
-
-
-def _unquoted(text: str) -> str:
-    if not (text.startswith('"') and text.endswith('"') and len(text) > 1):
-        return text
-    out, at, inner = bytearray(), 0, text[1:-1].encode("utf-8", "surrogateescape")
-    while at < len(inner):
-        if inner[at : at + 1] != b"\\":
-            out += inner[at : at + 1]
-            at += 1
-        elif inner[at + 1 : at + 2].isdigit():
-            out.append(int(inner[at + 1 : at + 4], 8))
-            at += 4
-        else:
-            out.append(_ESCAPES[chr(inner[at + 1])])
-            at += 2
-    return out.decode("utf-8", "surrogateescape")
 
 
 def _hunks(lines: list[bytes]) -> Iterator[Hunk]:
