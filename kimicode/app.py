@@ -4,11 +4,12 @@ Every event is appended to the session log before the face that was given sees i
 or decide when a run starts.
 """
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, cast
 
 import msgspec
 
@@ -27,7 +28,6 @@ from kimicode.model.factory import make_client
 from kimicode.model.target import resolve
 from kimicode.repo.codebase import Codebase
 from kimicode.repo.filling import Filling
-from kimicode.repo.map import map_for_opening
 from kimicode.safety import Safety, secure
 from kimicode.sandbox.approval import Approver
 from kimicode.session.clean import clean_if_due
@@ -147,6 +147,10 @@ def check_workspace(workspace: Path) -> None:
         raise UsageError(f"can't work in {workspace}: {error.strerror}", hint="Start kimicode in a folder that you can read.") from None
 
 
+class _Maps(Protocol):
+    def map_for_opening(self, code: Codebase, *, seconds: float, show: Callable[[str], bool]) -> str | None: ...
+
+
 class _Code:
     """What is known of the workspace's code, and what makes more known."""
 
@@ -172,7 +176,9 @@ def _look_around(workspace: Path, context: ToolContext, filling: Filling) -> Sur
     root = workspace.resolve()
     open_to_us = may_show(root, context)
     try:
-        overview = map_for_opening(context.code, seconds=_MAP_S, show=lambda path: open_to_us(f"{root}/{path}"))
+        # Loaded with the first prompt: the first event does not wait for it.
+        maps = cast("_Maps", importlib.import_module("kimicode.repo.map"))
+        overview = maps.map_for_opening(context.code, seconds=_MAP_S, show=lambda path: open_to_us(f"{root}/{path}"))
     except (ToolError, OSError):
         return facts
     if overview is None:

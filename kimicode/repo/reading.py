@@ -3,15 +3,20 @@
 What this module does not do: decide which files, or store anything.
 """
 
+import importlib
 import os
 from pathlib import Path
+from typing import Protocol, cast
 
 import msgspec
 
 from kimicode.repo.contents import Content, Look, blob_name, read
-from kimicode.repo.extract import extract
 from kimicode.repo.made import Made, pack
 from kimicode.repo.symbols import FileSymbols
+
+
+class _Extracting(Protocol):
+    def extract(self, path: str, data: bytes) -> FileSymbols | None: ...
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -67,4 +72,6 @@ def _is_as_expected(content: Content, key: str) -> bool:
 def _symbols(path: str, kind: str, content: Content) -> FileSymbols | None:
     if content.data is None:
         return FileSymbols(kind, problem="too large")
-    return extract(path, content.data)
+    # Loaded with the first file: the grammars' library takes longer to load than most sessions have to wait for.
+    extracting = cast("_Extracting", importlib.import_module("kimicode.repo.extract"))
+    return extracting.extract(path, content.data)

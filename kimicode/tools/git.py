@@ -21,22 +21,11 @@ from kimicode.repo.git_diff import split_diff
 from kimicode.tools import git_text
 from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.git_scope import Scope, scope_of
+from kimicode.tools.schemas import GIT, GIT_REQUIRED
 
 NAME: Final = "git"
-MAX_LIMIT: Final = 5000
-_ACTIONS: Final = ("status", "diff", "log", "blame", "show", "commit")
-PROPERTIES: Final[dict[str, JsonObject]] = {
-    "action": {"type": "string", "enum": [*_ACTIONS]},
-    "path": {"type": "string"},
-    "paths": {"type": "array", "items": {"type": "string"}},
-    "revision": {"type": "string"},
-    "lines": {"type": "string"},
-    "staged": {"type": "boolean"},
-    "files": {"type": "boolean"},
-    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
-    "message": {"type": "string"},
-}
-REQUIRED: Final = ("action",)
+PROPERTIES: Final = GIT
+REQUIRED: Final = GIT_REQUIRED
 
 _LIMITS: Final = {"status": 100, "diff": 400, "log": 20, "blame": 60, "show": 400, "commit": 50}
 _LINES: Final = re.compile(r"\s*(\d{1,9})\s*(?:[-,:]\s*(\d{1,9})\s*)?")

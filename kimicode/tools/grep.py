@@ -19,17 +19,12 @@ from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.globs import matcher
 from kimicode.tools.layout import Laid, laid_out
 from kimicode.tools.paths import inside, require_exists
+from kimicode.tools.schemas import GREP, GREP_REQUIRED
 from kimicode.tools.search import MAX_MATCHES, Lines, find_lines, neighbours_of, tree_of
 
 NAME: Final = "grep"
-MAX_LIMIT: Final = 5000
-PROPERTIES: Final[dict[str, JsonObject]] = {
-    "pattern": {"type": "string"},
-    "path": {"type": "string"},
-    "glob": {"type": "string"},
-    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
-}
-REQUIRED: Final = ("pattern",)
+PROPERTIES: Final = GREP
+REQUIRED: Final = GREP_REQUIRED
 
 BUDGET: Final = 1_000
 """Tokens of the matches of an answer without a limit; what is connected has 200 more (`around`)."""

@@ -11,16 +11,14 @@ import msgspec
 
 from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
-from kimicode.repo.map import DEFAULT_BUDGET, LEAST_BUDGET, MOST_BUDGET, render
+from kimicode.repo.map import render
 from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.paths import may_show
+from kimicode.tools.schemas import DEFAULT_BUDGET, MAP, MAP_REQUIRED
 
 NAME: Final = "map"
-PROPERTIES: Final[dict[str, JsonObject]] = {
-    "budget": {"type": "integer", "minimum": LEAST_BUDGET, "maximum": MOST_BUDGET},
-    "focus": {"type": "array", "items": {"type": "string"}},
-}
-REQUIRED: Final = ()
+PROPERTIES: Final = MAP
+REQUIRED: Final = MAP_REQUIRED
 
 _READ_S: Final = 20.0
 """A workspace that was never read gets so long; what is not read by then is without definitions, and the map says so."""

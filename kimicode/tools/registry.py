@@ -11,11 +11,11 @@ import msgspec
 
 from kimicode.errors import KimicodeError, RefusedError, ToolError
 from kimicode.messages import JsonObject, ToolCall, ToolResult, ToolSpec
-from kimicode.tools import edit, git, glob, grep, patch, read, shell, symbols, todo, write
-from kimicode.tools import map as overview
+from kimicode.tools import edit, glob, patch, read, schemas, shell, todo, write
 from kimicode.tools.arguments import parse_arguments
 from kimicode.tools.base import Accesses, Keeper, Tool, ToolContext
 from kimicode.tools.gate import Gate
+from kimicode.tools.late import Late
 from kimicode.tools.overflow import bounded
 from kimicode.tools.spec import full_spec, lean_spec
 
@@ -29,16 +29,20 @@ class _Kind(msgspec.Struct, frozen=True):
     required: tuple[str, ...]
 
 
+def _late(place: str) -> Callable[[ToolSpec], Tool]:
+    return lambda spec: Late(spec, place)
+
+
 _KINDS: Final[Mapping[str, _Kind]] = {
     read.NAME: _Kind(read.Read, read.PROPERTIES, read.REQUIRED),
     write.NAME: _Kind(write.Write, write.PROPERTIES, write.REQUIRED),
     edit.NAME: _Kind(edit.Edit, edit.PROPERTIES, edit.REQUIRED),
     patch.NAME: _Kind(patch.Patch, patch.PROPERTIES, patch.REQUIRED),
-    grep.NAME: _Kind(grep.Grep, grep.PROPERTIES, grep.REQUIRED),
-    symbols.NAME: _Kind(symbols.Symbols, symbols.PROPERTIES, symbols.REQUIRED),
-    overview.NAME: _Kind(overview.Map, overview.PROPERTIES, overview.REQUIRED),
+    "grep": _Kind(_late("grep:Grep"), schemas.GREP, schemas.GREP_REQUIRED),
+    "symbols": _Kind(_late("symbols:Symbols"), schemas.SYMBOLS, schemas.SYMBOLS_REQUIRED),
+    "map": _Kind(_late("map:Map"), schemas.MAP, schemas.MAP_REQUIRED),
     glob.NAME: _Kind(glob.Glob, glob.PROPERTIES, glob.REQUIRED),
-    git.NAME: _Kind(git.Git, git.PROPERTIES, git.REQUIRED),
+    "git": _Kind(_late("git:Git"), schemas.GIT, schemas.GIT_REQUIRED),
     shell.NAME: _Kind(shell.Shell, shell.PROPERTIES, shell.REQUIRED),
     todo.NAME: _Kind(todo.Todo, todo.PROPERTIES, todo.REQUIRED),
 }

@@ -18,13 +18,14 @@ from kimicode.repo.uses import Use, judged
 from kimicode.tools.base import ToolContext, Touches
 from kimicode.tools.importers import importers
 from kimicode.tools.outline import linked, outlined
+from kimicode.tools.schemas import SYMBOL_KINDS, SYMBOLS, SYMBOLS_REQUIRED
 from kimicode.tools.search import Lines, find_lines, neighbours_of, tree_of
 from kimicode.tools.symbol_answer import answered, listed, unknown
 
 NAME: Final = "symbols"
-KINDS: Final = ("definition", "references", "callers", "outline")
-PROPERTIES: Final[dict[str, JsonObject]] = {"query": {"type": "string"}, "kind": {"type": "string", "enum": [*KINDS]}}
-REQUIRED: Final = ("query",)
+KINDS: Final = SYMBOL_KINDS
+PROPERTIES: Final = SYMBOLS
+REQUIRED: Final = SYMBOLS_REQUIRED
 
 _PARSE_S: Final = 3.0
 """The model waits for an answer about names, so files that are not indexed yet get more time than in a search for text."""
