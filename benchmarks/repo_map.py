@@ -6,7 +6,7 @@ The tree is built by `benchmarks/big_tree.py` where it is not there yet (by defa
 fresh process. Cold: with an empty cache, the whole process; warm: from the call to the text, imports done, and the whole process; after an
 edit: the same, one file having got a function and a call that nobody has seen. aider: `RepoMap.get_repo_map` for the files that git lists,
 in a process of its own, with the same budget in its own count of tokens, cold (without its cache) and warm (with it). Where it is not
-done after --minutes the ratio is a lower bound, and said to be. Memory: the most that all processes of a run together had resident.
+done after --minutes, or is killed for the memory it took, the ratio is a lower bound, and said to be. Memory: the most that all processes of a run together had resident.
 Prints a line a figure and, last, one JSON object. What this program does not do: judge the maps.
 """
 
@@ -92,6 +92,9 @@ def run(command: list[str], folder: Path, limit: float) -> Run:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return Run(whole, whole, most, "", done=False)
+        if process.returncode < 0:
+            print(f"{command[0]} was killed after {whole:.0f} s, with {most:,.0f} MB", file=sys.stderr, flush=True)
+            return Run(whole, whole, most, "", done=False)
         out.seek(0)
         lines = out.read().splitlines()
     if process.returncode or not lines:
@@ -161,8 +164,8 @@ def theirs(tree: Path, budget: int, python: Path, limit: float) -> dict[str, flo
     shutil.rmtree(tree / CACHE, ignore_errors=True)
     try:
         cold = run(command, tree, limit)
-        # What was parsed before the limit is in the cache: a warm run begins with it, and gets the same limit.
-        warm = run(command, tree, limit)
+        # Where it was not done cold, its tags are in its cache all the same, and a warm run would end as the cold one did.
+        warm = run(command, tree, limit) if cold.done else cold
         edited = with_edit(tree, 3, lambda: run(command, tree, limit)) if warm.done else warm
     finally:
         shutil.rmtree(tree / CACHE, ignore_errors=True)

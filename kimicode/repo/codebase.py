@@ -81,7 +81,8 @@ class Codebase:
             if wanted:
                 self._build(wanted, work, limits)
             missing = tuple(each.path for each in wanted if each.raw not in work.done)
-            if only is None and not missing:
+            # A file whose content is not what git calls it, and that changed too lately to be known by its look, has to be read again.
+            if only is None and not missing and work.others.keys() <= work.learnt.keys():
                 self._is_whole(snapshot)
             self._learn(work)
             self._store_looks()

@@ -57,7 +57,7 @@ def test_large_output_has_head_tail_and_a_path_that_can_be_read(use, scratch: Pa
     path = scratch / "shell-1.txt"
     assert f"bytes left out here: the whole is in {path}; read it with offset, or grep it]\n" in content
     assert use("read", path=str(path), offset=10_000, limit=1).content.startswith("10000\n[lines 10000-10000 of 20000;")
-    assert use("grep", pattern="^12345$", path=str(path)).content == f"{path}:12345:12345"
+    assert use("grep", pattern="^12345$", path=str(path)).content == f"{path}\n12345: 12345"
     assert use("write", path=str(path), content="").content.startswith("Refused:")
 
 
