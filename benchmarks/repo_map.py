@@ -6,7 +6,8 @@ The tree is built by `benchmarks/big_tree.py` where it is not there yet (by defa
 fresh process. Cold: with an empty cache, the whole process; warm: from the call to the text, imports done, and the whole process; after an
 edit: the same, one file having got a function and a call that nobody has seen. aider: `RepoMap.get_repo_map` for the files that git lists,
 in a process of its own, with the same budget in its own count of tokens, cold (without its cache) and warm (with it). Where it is not
-done after --minutes, or is killed for the memory it took, the ratio is a lower bound, and said to be. Memory: the most that all processes of a run together had resident.
+done after --minutes, or is killed for the memory it took, the ratio is a lower bound, and said to be. Memory: the most that all
+processes of a run together had resident.
 Prints a line a figure and, last, one JSON object. What this program does not do: judge the maps.
 """
 

@@ -4,6 +4,7 @@ Pure. What this module does not do: rank files, or write the map's head.
 """
 
 from collections.abc import Mapping, Sequence
+from heapq import heapify, heappop
 from typing import Final
 
 import msgspec
@@ -44,12 +45,24 @@ class Choice(msgspec.Struct, frozen=True):
 
 def choose(sheets: Sequence[Sheet], budget: int) -> Choice:
     """The most important lines, as many as have room in `budget` tokens: no line that is left out would fit. Equal ones as in `sheets`."""
-    wanted = sorted(line for place, sheet in enumerate(sheets) for line in _lines(place, sheet))
+    wanted = [line for place, sheet in enumerate(sheets) for line in _lines(place, sheet)]
     page = _Page(sheets, budget)
     # What did not fit may do so when the line above it came in by another.
-    while page.has_room() and (rest := [line for line in wanted if not page.put(line[1], line[2])]) != wanted:
+    while page.has_room() and len(rest := _put(page, wanted)) < len(wanted):
         wanted = rest
     return Choice({sheets[place].path: tuple(sorted(lines - {-1})) for place, lines in page.shown.items()}, page.used)
+
+
+def _put(page: "_Page", wanted: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Put on the page what fits, the most important first; what does not. There are many more lines than a page has room for, so they
+    are not sorted but taken from a heap, until nothing fits."""
+    left, rest = wanted.copy(), []
+    heapify(left)
+    while left and page.has_room():
+        line = heappop(left)
+        if not page.put(line[1], line[2]):
+            rest.append(line)
+    return rest + left
 
 
 class _Page:
