@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from kimicode.repo.places import Places
-from kimicode.repo.resolve_c import c_family
-from kimicode.repo.resolve_go_rust import go, rust
-from kimicode.repo.resolve_js import javascript
-from kimicode.repo.resolve_packages import csharp, haskell, java_family, lua, php, ruby, script, swift, zig
-from kimicode.repo.resolve_python import python
+from kimicode.repo.resolve.c import c_family
+from kimicode.repo.resolve.go_rust import go, rust
+from kimicode.repo.resolve.js import javascript
+from kimicode.repo.resolve.packages import csharp, haskell, java_family, lua, php, ruby, script, swift, zig
+from kimicode.repo.resolve.python import python
 from kimicode.repo.symbols import FileSymbols, Import
 from kimicode.repo.tree import Tree
 
