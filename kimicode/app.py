@@ -129,7 +129,7 @@ def open_session(
         client,
         Toolbox(tools, context, gate=gate, keeper=keeping),
         emit,
-        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context, code.filling)),
+        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context, code.filling, notices[0])),
         context=Context(past.replayed.conversation, starts=past.replayed.starts),
         options=Options(limits=settings.limits, thinking=Thinking(settings.thinking), session_id=session_id),
         contract=contract,
@@ -165,7 +165,7 @@ class _Code:
         self.codebase.close()
 
 
-def _look_around(workspace: Path, context: ToolContext, filling: Filling) -> Surroundings:
+def _look_around(workspace: Path, context: ToolContext, filling: Filling, tell: Callable[[str], None]) -> Surroundings:
     """The facts, with a map of what is a repository: other folders may hold anything, and any number of files.
 
     Where no map is ready the rest of the repository is read from now on, beside everything else.
@@ -181,6 +181,8 @@ def _look_around(workspace: Path, context: ToolContext, filling: Filling) -> Sur
         overview = maps.map_for_opening(context.code, seconds=_MAP_S, show=lambda path: open_to_us(f"{root}/{path}"))
     except (ToolError, OSError):
         return facts
+    if context.code.index.notice:
+        tell(context.code.index.notice)
     if overview is None:
         filling.start()
     return msgspec.structs.replace(facts, overview=overview or "")

@@ -42,6 +42,8 @@ def map_command(paths: list[str], budget: int | None = None) -> int:
     except OSError as error:
         raise ToolError(f"no map of {current_folder()}: {error}") from error
     finally:
+        if code.index.notice:
+            complain(code.index.notice)
         code.close()
     return 0
 

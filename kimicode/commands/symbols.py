@@ -50,4 +50,6 @@ def _answer(query: str, kind: str | None, workspace: Path) -> str:
         arguments = {"query": query} if kind is None else {"query": query, "kind": kind}
         return asyncio.run(box.execute(ToolCall(f"functions.{NAME}:0", NAME, json.dumps(arguments))))
     finally:
+        if code.index.notice:
+            complain(code.index.notice)
         code.close()
