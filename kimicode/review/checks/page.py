@@ -9,6 +9,7 @@ from typing import Final
 
 from kimicode.review.checks.rule import Rule
 from kimicode.review.checks.run import RULES
+from kimicode.streams import write_payload
 
 _HEAD: Final = """\
 # Instant checks
@@ -72,4 +73,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    write_payload(sys.stdout, page())
