@@ -158,7 +158,8 @@ def _verdict(verdict: verdicts.Verdict | None) -> str:
         return f"{verdict.state} {age}: {verdict.reason}"
     worst = max((each.severity for each in verdict.report.findings), default=None)
     found = f"{len(verdict.report.findings)} found, the worst {worst.word}" if worst is not None else "nothing found"
-    return f"reviewed {age}: {found}{', in part' if verdict.report.incomplete else ''}"
+    how = ", in part" if verdict.report.incomplete else "" if verdict.report.model else ", by checks only"
+    return f"reviewed {age}: {found}{how}"
 
 
 def _subject(commit: Commit) -> str:

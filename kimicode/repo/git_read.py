@@ -89,7 +89,8 @@ class Reader(Guarded, frozen=True):
         exact = revision if ":" in revision else f"{revision}^{{object}}"
         found = text_of(self.answer("rev-parse", "--verify", "--quiet", "--end-of-options", exact, fine=(0, 1, 128)))
         if not _OID.fullmatch(found):
-            raise ToolError(f"there is no revision {revision!r} in {self.work_tree}", hint="Name a branch, a tag or a commit.")
+            named = revision.removesuffix("^{commit}")
+            raise ToolError(f"there is no revision {named!r} in {self.work_tree}", hint="Name a branch, a tag or a commit.")
         return found
 
     def commit(self, revision: str) -> str:
