@@ -68,6 +68,8 @@ async def _run(tools: tuple[Tool, ...], call: ToolCall, settings: Settings, work
     try:
         return await Toolbox(tools, context, gate=gate, keeper=keeping).execute(call)
     finally:
+        if code.index.notice:
+            complain(code.index.notice)
         code.close()
         await keeping.aclose()
 

@@ -155,12 +155,6 @@ class Reader(Guarded, frozen=True):
         answer = self.answer("check-attr", "-z", "--stdin", *(["--cached"] if staged else []), *wanted, stdin=stdin)
         return {path: {} for path in asked} | parse_attributes(answer.out)
 
-    def notes_show(self, ref: str, commit: str) -> str | None:
-        """The note on a commit under the notes reference `ref` (`refs/notes/kimicode`); None where there is none."""
-        listed = self.answer("notes", f"--ref={notes_ref(ref)}", "list", self.commit(commit), fine=(0, 1))
-        oid = text_of(listed)
-        return self.blob(oid).decode("utf-8", "surrogateescape") if oid else None
-
 
 def notes_ref(ref: str) -> str:
     """`ref` where it is a full reference of notes. Raises `ToolError`."""

@@ -3,6 +3,7 @@
 import pytest
 
 from kimicode.commands.symbols import symbols_command
+from kimicode.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +29,9 @@ def test_a_kind(capfd):
 
 def test_nothing_of_that_name_and_a_wrong_kind(capfd):
     assert symbols_command("gone") == 1
-    assert symbols_command("Engine", "colour") == 2
     out, err = capfd.readouterr()
     assert out == ""
     assert "nothing is called 'gone'" in err
-    assert "there is no kind 'colour'" in err
-    assert "definition, references, callers, outline" in err
+    with pytest.raises(UsageError, match="there is no kind 'colour'") as raised:
+        symbols_command("Engine", "colour")
+    assert "definition, references, callers, outline" in raised.value.hint

@@ -11,6 +11,7 @@ import pytest
 
 from kimicode.errors import RefusedError, ToolError
 from kimicode.repo.git import Repository
+from kimicode.repo.git_outgoing import notes_on
 from kimicode.repo.worktrees import Worktrees
 
 Ask = Callable[[Repository], object]
@@ -31,7 +32,7 @@ ASK: dict[str, Ask] = {
     "merge_base": lambda repo: repo.merge_base("HEAD", "HEAD~1"),
     "blob": lambda repo: repo.blob(repo.resolve("HEAD:a.clean")),
     "write_tree": Repository.write_tree,
-    "notes_show": lambda repo: [repo.notes_show("refs/notes/kimicode", "HEAD")],
+    "notes_on": lambda repo: [notes_on(repo, "refs/notes/kimicode", [repo.commit("HEAD")])],
     "config": lambda repo: repo.config("core.pager"),
     "hooks_folder": Repository.hooks_folder,
     "blame": lambda repo: repo.blame("a.conv"),

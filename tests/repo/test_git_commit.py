@@ -15,6 +15,7 @@ from kimicode.repo.git import Repository
 from kimicode.repo.git_commit import Obstacles, with_trailers
 from kimicode.repo.git_diff import split_diff
 from kimicode.repo.git_known import Known
+from kimicode.repo.git_outgoing import notes_on
 from kimicode.repo.git_parse import Touched
 
 NOTES = "refs/notes/kimicode"
@@ -131,14 +132,19 @@ def test_any_folder_and_any_kind_of_names(tmp_path: Path, kind: str) -> None:
 # Notes.
 
 
+def note(repository: Repository, revision: str, ref: str = NOTES) -> str | None:
+    commit = repository.commit(revision)
+    return notes_on(repository, ref, (commit,)).get(commit)
+
+
 def test_notes_are_kept_byte_by_byte(work: Work) -> None:
     oid = work.commit()
     repository = work.repository
-    assert repository.notes_show(NOTES, oid) is None
+    assert note(repository, oid) is None
     for text in ("one\n\n\n# two  \n", "", "\udcff ünï", '{"v": 1}'):
         repository.notes_add(NOTES, "HEAD", text)
-        assert repository.notes_show(NOTES, oid) == text
-    assert repository.notes_show("refs/notes/other", oid) is None
+        assert note(repository, oid) == text
+    assert note(repository, oid, "refs/notes/other") is None
     assert work.git("log", "-1", "--format=%an", NOTES) == "kimicode"
 
 
@@ -146,7 +152,7 @@ def test_notes_need_no_name_of_the_user(work: Work) -> None:
     work.commit()
     (work.folder.parent / ".gitconfig").write_text("[user]\nuseConfigOnly = true\n")
     work.repository.notes_add(NOTES, "HEAD", "x")
-    assert work.repository.notes_show(NOTES, "HEAD") == "x"
+    assert note(work.repository, "HEAD") == "x"
     with pytest.raises(ToolError, match="git does not know who commits"):
         work.repository.identity()
 
@@ -156,7 +162,7 @@ def test_notes_that_are_added_at_once_are_all_kept(work: Work) -> None:
     repositories = [work.repository for _ in commits]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda pair: pair[0].notes_add(NOTES, pair[1], pair[1]), zip(repositories, commits, strict=True)))
-    assert [work.repository.notes_show(NOTES, oid) for oid in commits] == commits
+    assert [note(work.repository, oid) for oid in commits] == commits
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def test_notes_that_are_added_at_once_are_all_kept(work: Work) -> None:
 )
 def test_notes_go_to_references_of_notes_alone(work: Work, ref: str) -> None:
     work.commit()
-    for ask in (lambda: work.repository.notes_add(ref, "HEAD", "x"), lambda: work.repository.notes_show(ref, "HEAD")):
+    for ask in (lambda: work.repository.notes_add(ref, "HEAD", "x"), lambda: note(work.repository, "HEAD", ref)):
         with pytest.raises(ToolError, match="no reference of notes"):
             ask()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.repo.resolve import Resolver, resolve_imports
+from kimicode.repo.resolve import Resolver
 from kimicode.repo.symbols import FileSymbols, Import
 from kimicode.repo.tree import Tree, TreeFile
 
@@ -46,7 +46,7 @@ PYTHON = (
     ],
 )
 def test_python(path: str, module: str, names: tuple[str, ...], want: list[str]) -> None:
-    assert list(resolve_imports(tree_of(*PYTHON), path, symbols_of("Python", (module, names)))) == want
+    assert list(Resolver(tree_of(*PYTHON)).imports(path, symbols_of("Python", (module, names)))) == want
 
 
 JAVASCRIPT = (
@@ -76,7 +76,7 @@ JAVASCRIPT = (
 def test_javascript(tmp_path: Path, path: str, module: str, want: list[str]) -> None:
     (tmp_path / "packages/core").mkdir(parents=True)
     (tmp_path / "packages/core/package.json").write_text('{\n  "name": "@team/core",\n  "version": "1.0.0"\n}\n')
-    assert list(resolve_imports(tree_of(*JAVASCRIPT, root=tmp_path), path, symbols_of("TypeScript", (module, ())))) == want
+    assert list(Resolver(tree_of(*JAVASCRIPT, root=tmp_path)).imports(path, symbols_of("TypeScript", (module, ())))) == want
 
 
 def test_go_packages_are_known_by_the_name_of_their_module(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_go_packages_are_known_by_the_name_of_their_module(tmp_path: Path) -> No
     tree = tree_of("go.mod", "main.go", "a/b/one.go", "a/b/two.go", "a/b/one_test.go", "a/b/notes.md", "fmt/own.go", root=tmp_path)
 
     def found(module: str) -> tuple[str, ...]:
-        return resolve_imports(tree, "cmd/x.go", symbols_of("Go", (module, ())))
+        return Resolver(tree).imports("cmd/x.go", symbols_of("Go", (module, ())))
 
     assert found("example.org/team/thing/a/b") == ("a/b/one.go", "a/b/two.go")
     assert found("example.org/team/thing") == ("main.go",)
@@ -93,8 +93,8 @@ def test_go_packages_are_known_by_the_name_of_their_module(tmp_path: Path) -> No
 
 def test_go_without_a_manifest_is_guessed_from_the_longest_end() -> None:
     tree = tree_of("thing/a/b/one.go", "b/wrong.go", "errors/x.go")
-    assert resolve_imports(tree, "m.go", symbols_of("Go", ("example.org/thing/a/b", ()))) == ("thing/a/b/one.go",)
-    assert resolve_imports(tree, "m.go", symbols_of("Go", ("errors", ()))) == ()
+    assert Resolver(tree).imports("m.go", symbols_of("Go", ("example.org/thing/a/b", ()))) == ("thing/a/b/one.go",)
+    assert Resolver(tree).imports("m.go", symbols_of("Go", ("errors", ()))) == ()
 
 
 RUST = ("one/Cargo.toml", "one/src/lib.rs", "one/src/a.rs", "one/src/a/b.rs", "one/src/c/mod.rs", "two/src/main.rs", "one/tests/t.rs")
@@ -118,7 +118,7 @@ RUST = ("one/Cargo.toml", "one/src/lib.rs", "one/src/a.rs", "one/src/a/b.rs", "o
 def test_rust(tmp_path: Path, path: str, module: str, names: tuple[str, ...], want: list[str]) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one/Cargo.toml").write_text('[package]\nname = "one-crate"\nversion = "0.1.0"\n')
-    assert list(resolve_imports(tree_of(*RUST, root=tmp_path), path, symbols_of("Rust", (module, names)))) == want
+    assert list(Resolver(tree_of(*RUST, root=tmp_path)).imports(path, symbols_of("Rust", (module, names)))) == want
 
 
 OTHERS = (
@@ -162,7 +162,7 @@ OTHERS = (
     ],
 )
 def test_others(language: str, path: str, module: str, names: tuple[str, ...], want: list[str]) -> None:
-    assert list(resolve_imports(tree_of(*OTHERS), path, symbols_of(language, (module, names)))) == want
+    assert list(Resolver(tree_of(*OTHERS)).imports(path, symbols_of(language, (module, names)))) == want
 
 
 def test_each_file_once_in_order_and_never_the_importing_one() -> None:

@@ -56,8 +56,3 @@ class Resolver:
         """The files that one import of the file at `path` means."""
         rule = _RULES.get(symbols.language.lower())
         return () if rule is None else tuple(dict.fromkeys(rule(self._places, path, item)))
-
-
-def resolve_imports(tree: Tree, path: str, symbols: FileSymbols) -> tuple[str, ...]:
-    """The files of `tree` that the file at `path` imports. For more than a few files of one tree use a `Resolver`."""
-    return Resolver(tree).imports(path, symbols)
