@@ -121,7 +121,8 @@ def test_several_processes_and_kill_leave_only_whole_blocks(tmp_path: Path) -> N
     for number in range(50):
         assert store.read(block_key(store.root, [number])) in (None, bytes([number]) * 5000)
     assert store.state.damaged == 0
-    assert store.state.bytes <= 200_000 + 2 * 5100
+    # Between two counts a process knows only its own writes: both may fill the room that one of them made, a tenth, and write one more.
+    assert store.state.bytes <= 200_000 + 20_000 + 2 * 5100
 
 
 def test_known_blocks_continue_a_prefix_and_end_with_the_longest_tail(tmp_path: Path) -> None:
