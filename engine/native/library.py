@@ -1,0 +1,120 @@
+"""The native library's kernels, called directly: for tests, benchmarks and the planner. llama.cpp gets them by `engine.native.plugin`.
+
+Arrays are numpy's and contiguous. What this module does not do: build the library (`engine.native.build`).
+"""
+
+import ctypes
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import EngineError
+from engine.native.build import TARGET
+
+_REASONS: Final = {1: "there is no such kernel here", 2: "no kernel takes these sizes or types", 3: "there is no memory"}
+
+
+class Cell(Enum):
+    """How a cell of the cache is stored. Values are ggml's type numbers."""
+
+    F32 = 0
+    F16 = 1
+    Q8_0 = 8
+    BF16 = 30
+
+
+class _Attention(ctypes.Structure):
+    _fields_ = (
+        ("q", ctypes.c_void_p),
+        ("q_query", ctypes.c_size_t),
+        ("q_head", ctypes.c_size_t),
+        ("cells", ctypes.c_void_p),
+        ("cell_stride", ctypes.c_size_t),
+        ("cell", ctypes.c_int),
+        ("mask", ctypes.c_void_p),
+        ("mask_query", ctypes.c_size_t),
+        ("out", ctypes.c_void_p),
+        ("queries", ctypes.c_int),
+        ("keys", ctypes.c_int),
+        ("heads", ctypes.c_int),
+        ("width", ctypes.c_int),
+        ("latent", ctypes.c_int),
+        ("scale", ctypes.c_float),
+    )
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a cache: `data` is bytes, [keys][bytes of a cell]; a cell holds `width` values of type `kind`."""
+
+    data: NDArray[np.uint8]
+    kind: Cell
+    width: int
+
+
+class Library:
+    """The library at `path`. Raises `EngineError` where it can't be loaded."""
+
+    def __init__(self, path: Path = TARGET) -> None:
+        try:
+            self._library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise EngineError(f"{path}: the attention kernels can't be loaded: {error}") from error
+        self._library.kimicode_kernels.restype = ctypes.c_char_p
+        self._library.kimicode_peak.restype = ctypes.c_double
+        self._library.kimicode_peak.argtypes = (ctypes.c_char_p, ctypes.c_int, ctypes.c_double)
+        self._library.kimicode_attend.argtypes = (ctypes.POINTER(_Attention), ctypes.c_char_p, ctypes.c_int)
+
+    def kernels(self) -> tuple[str, ...]:
+        """Names of the kernels that run on this processor, best first; those that end in `-exact` multiply in 32 bits."""
+        return tuple(self._library.kimicode_kernels().decode().split())
+
+    def peak(self, kernel: str, threads: int, seconds: float) -> float:
+        """Operations a second of `threads` threads that do nothing but this kernel's products; 0 where it does not run here."""
+        return float(self._library.kimicode_peak(kernel.encode(), threads, seconds))
+
+    def attend(
+        self,
+        queries: NDArray[np.float32],
+        cells: Cells,
+        latent: int,
+        scale: float,
+        kernel: str,
+        *,
+        mask: NDArray[np.float16] | None = None,
+        threads: int = 1,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Latent attention of `queries`, shape (queries, heads, width), over `cells`; shape (queries, heads, latent). `mask`, (queries,
+        keys), is added to the scores. Raises `EngineError` where the kernel can't."""
+        count, heads, width = queries.shape
+        result = np.empty((count, heads, latent), np.float32) if out is None else out
+        assert queries.flags.c_contiguous
+        assert result.flags.c_contiguous
+        assert mask is None or mask.flags.c_contiguous
+        assert cells.data.strides[1] == 1
+        assert cells.width == width
+        asked = _Attention(
+            queries.ctypes.data,
+            queries.strides[0],
+            queries.strides[1],
+            cells.data.ctypes.data,
+            cells.data.strides[0],
+            cells.kind.value,
+            None if mask is None else mask.ctypes.data,
+            0 if mask is None else mask.strides[0],
+            result.ctypes.data,
+            count,
+            len(cells.data),
+            heads,
+            width,
+            latent,
+            scale,
+        )
+        if status := self._library.kimicode_attend(ctypes.byref(asked), kernel.encode(), threads):
+            raise EngineError(f"{kernel}: {_REASONS.get(status, f'status {status}')}")
+        return result

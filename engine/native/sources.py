@@ -1,0 +1,48 @@
+"""What the native library is made of: its files, and the compiler's flags for each on each kind of machine.
+
+A file named `isa_*` holds the kernels of one instruction set and is the only one that may use it; everything else is compiled for the
+oldest processor of its kind, so that the library loads everywhere and chooses when it runs. What this module does not do: compile.
+"""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent / "src"
+
+COMMON: Final = ("-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
+"""Not `-ffast-math`: scores of minus infinity are meant."""
+
+_ISA: Final = {
+    "x86_64": {
+        "isa_avx2.cpp": ("-mavx2", "-mfma", "-mf16c"),
+    },
+    "aarch64": {},
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file and the flags that only it is compiled with."""
+
+    path: Path
+    flags: tuple[str, ...]
+
+
+def machine() -> str:
+    """This machine's kind, by the names used here."""
+    name = platform.machine().lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+
+
+def sources(kind: str) -> tuple[Source, ...]:
+    """The files for machines of this kind; any other kind gets the portable ones."""
+    special = _ISA.get(kind, {})
+    plain = sorted(path for path in FOLDER.glob("*.cpp") if not path.name.startswith("isa_") or path.name == "isa_portable.cpp")
+    return (*(Source(path, ()) for path in plain), *(Source(FOLDER / name, flags) for name, flags in special.items()))
+
+
+def headers() -> tuple[Path, ...]:
+    """Everything that the files include from here."""
+    return tuple(sorted([*FOLDER.glob("*.hpp"), *FOLDER.glob("*.h")]))

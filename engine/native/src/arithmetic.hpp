@@ -1,0 +1,158 @@
+// The two arithmetics: exact (f32) and fast (pairs of 16-bit integers), for any instruction set.
+//
+// An instruction set `S` gives its lanes, the sizes of its register blocks, how it reads half precision, and how it multiplies and adds pairs.
+//
+// Pairs: a row of values becomes whole numbers by one scale, as large as the sum of 32 bits allows: |q · k| <= |q| |k|, and so is every partial
+// sum, therefore norms of NORM never overflow. The error of a score is then about 9e-6 of |q| |k|, less than what rounding q to half
+// precision costs. Weights are scaled so that Σ weight · value stays in 32 bits too, a tile of a row at a time.
+
+#pragma once
+
+#include "attention.hpp"
+#include "vector.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kimicode {
+
+constexpr float NORM = 46300.0f;  // NORM² < 2^31, less what rounding adds
+constexpr float LARGEST = 32767.0f;
+constexpr float SUM = 2.14e9f;
+
+// The cells of a cache as f32, `width` values.
+template <class S> struct Reader {
+    using L = Lanes<S::lanes>;
+
+    static inline void read(const std::byte *cell, Cell type, int width, float *out) {
+        switch (type) {
+            case Cell::f32: memcpy(out, cell, (size_t)width * 4); break;
+            case Cell::f16:
+                for (int i = 0; i < width; i += S::lanes) L::store(out + i, S::half(reinterpret_cast<const uint16_t *>(cell) + i));
+                break;
+            case Cell::bf16: {
+                const uint16_t *values = reinterpret_cast<const uint16_t *>(cell);
+                for (int i = 0; i < width; ++i) {
+                    uint32_t bits = (uint32_t)values[i] << 16;
+                    memcpy(out + i, &bits, 4);
+                }
+                break;
+            }
+            case Cell::q8_0: // blocks of 32: an f16 scale, then 32 signed bytes
+                for (int i = 0; i < width; i += 32, cell += 34, out += 32) {
+                    uint16_t bits;
+                    memcpy(&bits, cell, 2);
+                    float scale = half_to_float(bits);
+                    const int8_t *values = reinterpret_cast<const int8_t *>(cell + 2);
+                    for (int j = 0; j < 32; ++j) out[j] = (float)values[j] * scale;
+                }
+                break;
+        }
+    }
+};
+
+template <class S> struct Exact {
+    static constexpr int lanes = S::lanes, group = 1, keys = S::exact_keys;
+    static constexpr int row_vectors = S::row_vectors, key_rows = S::key_rows;
+    static constexpr int column_vectors = S::column_vectors, sum_rows = S::sum_rows;
+    static constexpr bool own_values = false, scaled = false;
+    using L = Lanes<lanes>;
+    using F = typename L::F;
+    using I = typename L::I;
+    using Sum = F;
+
+    static inline __attribute__((always_inline)) void multiply_add(Sum &sum, I a, I b) { sum += (F)a * (F)b; }
+    static inline __attribute__((always_inline)) F value(Sum sum) { return sum; }
+
+    static float row_scale(const float *, int, float) { return 1; }
+    static float result_scale(float scale, float) { return scale; }
+    static void encode_words(const float *row, int count, float factor, float, int32_t *out) {
+        for (int i = 0; i < count; ++i) {
+            float value = row[i] * factor;
+            memcpy(out + i, &value, 4);
+        }
+    }
+    static void encode_cells(float *const *rows, int words, int, int32_t *k, int32_t *, float *, float &, float &) {
+        memcpy(k, rows[0], (size_t)words * 4);
+    }
+    static void read_cell(const std::byte *cell, Cell type, int width, float *out) { Reader<S>::read(cell, type, width, out); }
+    static F weight_scale(F, float, float) { return L::splat(1.0f); }
+    static inline __attribute__((always_inline)) I encode_weights(const float *weights, int, F) { return (I)L::load(weights); }
+};
+
+template <class S> struct Pairs {
+    static constexpr int lanes = S::lanes, group = 2, keys = S::pair_keys;
+    static constexpr int row_vectors = S::row_vectors, key_rows = S::pair_key_rows;
+    static constexpr int column_vectors = S::column_vectors, sum_rows = S::pair_sum_rows;
+    static constexpr bool own_values = true, scaled = true;
+    using L = Lanes<lanes>;
+    using F = typename L::F;
+    using I = typename L::I;
+    using Sum = I;
+
+    static inline __attribute__((always_inline)) void multiply_add(Sum &sum, I a, I b) { S::pairs(sum, a, b); }
+    static inline __attribute__((always_inline)) F value(Sum sum) { return __builtin_convertvector(sum, F); }
+
+    static inline __attribute__((always_inline)) void count(F x, F &squares, F &top) {
+        squares += x * x;
+        top = L::max(top, L::abs(x));
+    }
+    // What to multiply `width` values with, so that they are whole numbers as large as they may be.
+    static float scale_of(const float *row, int width, float &most) {
+        F squares[4] = {}, tops[4] = {}; // several, or each addition would wait for the one before
+        int at = 0;
+        for (; at + 4 * lanes <= width; at += 4 * lanes) {
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; ++i) count(L::load(row + at + i * lanes), squares[i], tops[i]);
+        }
+        for (; at < width; at += lanes) count(L::load(row + at), squares[0], tops[0]);
+        float norm = std::sqrt(L::sum((squares[0] + squares[1]) + (squares[2] + squares[3])));
+        most = L::top(L::max(L::max(tops[0], tops[1]), L::max(tops[2], tops[3])));
+        return most > 0 ? std::min(NORM / norm, LARGEST / most) : 0.0f;
+    }
+    static float row_scale(const float *row, int width, float) {
+        float most;
+        return scale_of(row, width, most);
+    }
+    static float result_scale(float scale, float factor) { return scale > 0 ? factor / scale : 0; }
+    static void encode_words(const float *row, int count, float, float scale, int32_t *out) {
+        for (int i = 0; i < count; i += 2) {
+            int low = (int)std::nearbyint(row[i] * scale), high = (int)std::nearbyint(row[i + 1] * scale);
+            out[i / 2] = (low & 0xffff) | (int32_t)((uint32_t)high << 16);
+        }
+    }
+    static void read_cell(const std::byte *cell, Cell type, int width, float *out) { Reader<S>::read(cell, type, width, out); }
+
+    static void encode_cells(float *const *rows, int words, int columns, int32_t *k, int32_t *v, float *k_scale, float &top, float &limit) {
+        float scale[2];
+        for (int i = 0; i < 2; ++i) {
+            float most;
+            scale[i] = scale_of(rows[i], words * 2, most);
+            k_scale[i] = scale[i] > 0 ? 1 / scale[i] : 0; // a cell of zeros scores 0 and adds nothing
+            top = std::max(top, k_scale[i]);
+            limit = std::max(limit, most * scale[i]);
+        }
+        int16_t *k_even = reinterpret_cast<int16_t *>(k), *k_odd = k_even + (size_t)words * 2;
+        F scale_even = L::splat(scale[0]), scale_odd = L::splat(scale[1]);
+        for (int at = 0; at < words * 2; at += 2 * lanes) {
+            I even[2], odd[2];
+#pragma GCC unroll 2
+            for (int i = 0; i < 2; ++i) {
+                even[i] = S::whole(L::load(rows[0] + at + i * lanes) * scale_even);
+                odd[i] = S::whole(L::load(rows[1] + at + i * lanes) * scale_odd);
+                if (at + i * lanes < columns) L::store(v + at + i * lanes, S::pair(even[i], odd[i]));
+            }
+            S::narrow(k_even + at, even[0], even[1]);
+            S::narrow(k_odd + at, odd[0], odd[1]);
+        }
+    }
+    // Weights are at most `top`, and their sum times `limit` must stay in 32 bits.
+    static F weight_scale(F weighted, float top, float limit) {
+        return L::min(L::splat(LARGEST / std::max(top, 1e-30f)), L::splat(SUM) / (weighted * limit));
+    }
+    static inline __attribute__((always_inline)) I encode_weights(const float *weights, int stride, F scale) {
+        return S::pair(S::whole(L::load(weights) * scale), S::whole(L::load(weights + stride) * scale));
+    }
+};
+
+} // namespace kimicode
