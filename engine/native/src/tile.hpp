@@ -19,6 +19,7 @@
 namespace kimicode {
 
 constexpr int ROWS = 64; // rows of a block; K2's heads, so that a block is one query
+constexpr float SILENT = 0x1p-32f; // a tile whose greatest weight is below this share of another tile's is not added: f32 would not notice
 
 template <class A> struct Tile {
     using L = Lanes<A::lanes>;
@@ -284,6 +285,7 @@ template <class A> struct Tile {
                 L::store(weights + (size_t)(key / group) * ROWS + row, A::encode_weights(scores + (size_t)key * ROWS + row, ROWS, scale));
             F before = L::load(peak + row), now = L::max(before, top);
             F kept = L::exp2(before - now), added = L::exp2(top - now);
+            added = added < L::splat(SILENT) ? F{} : added;
             L::store(peak + row, now);
             L::store(total + row, L::load(total + row) * kept + sum * added);
             L::store(keep + row, kept);
@@ -308,10 +310,18 @@ template <class A> struct Tile {
         }
     }
 
+    // Whether the tile adds nothing to `count` rows and their sums stay as they are.
+    static inline bool silent(const float *keep, const float *add, int count) {
+        for (int n = 0; n < count; ++n)
+            if (add[n] != 0 || keep[n] != 1) return false;
+        return true;
+    }
+
     template <int N> static inline void sum_part(State &t, const Word *v, int stride, int groups, int row, float *sums) {
         constexpr int M = A::column_vectors;
         const Word *weights = t.words(t.plan.weights) + row;
         const float *keep = t.floats(t.plan.keep) + row, *add = t.floats(t.plan.add) + row;
+        if (silent(keep, add, N)) return;
         int latent = t.a.latent;
         typename A::Sum sum[N][M] = {};
         for (int at = 0; at < groups; ++at) {
