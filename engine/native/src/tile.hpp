@@ -19,7 +19,7 @@
 namespace kimicode {
 
 constexpr int ROWS = 64; // rows of a block; K2's heads, so that a block is one query
-constexpr float SILENT = 0x1p-32f; // a tile whose greatest weight is below this share of another tile's is not added: f32 would not notice
+constexpr float SILENT = 0x1p-40f; // a tile whose greatest weight is below this share of another's is not added: a million of them are less than f32 notices
 
 template <class A> struct Tile {
     using L = Lanes<A::lanes>;
