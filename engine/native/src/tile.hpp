@@ -19,7 +19,8 @@
 namespace kimicode {
 
 constexpr int ROWS = 64; // rows of a block; K2's heads, so that a block is one query
-constexpr float SILENT = 0x1p-40f; // a tile whose greatest weight is below this share of another's is not added: a million of them are less than f32 notices
+// A tile whose greatest weight is below this share of another's is not added: a million such tiles are less than f32 notices.
+constexpr float SILENT = 0x1p-40f;
 
 template <class A> struct Tile {
     using L = Lanes<A::lanes>;
