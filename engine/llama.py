@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import llama_cpp.llama_cpp as api
 
+from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.native.plugin import DEFAULT, Attention, Loaded, load
 from engine.parts import read_parts
 from engine.placement import Placement, apply
 
@@ -47,6 +49,10 @@ SMALL_MODEL_THREADS: Final = 4
 _WARNING: Final = 3
 _ERROR: Final = 4
 _CONTINUED: Final = 5
+
+_AS_IT_LIKES: Final = -1
+_NEVER: Final = 0
+_ALWAYS: Final = 1
 
 
 class KvType(Enum):
@@ -69,7 +75,7 @@ class Entry(NamedTuple):
 @dataclass(frozen=True)
 class Options:
     """How to run a model. `cells` is the pool's size in tokens, `batch` the most tokens of one `decode`, `sequences` the most sequences
-    at a time, numbered from 0. `threads` defaults to `default_threads`."""
+    at a time, numbered from 0. `threads` defaults to `default_threads`. `attention` is a wish; `Llama.attention` says what came of it."""
 
     cells: int
     batch: int = 512
@@ -77,6 +83,14 @@ class Options:
     threads: int | None = None
     kv_type: KvType = KvType.F16
     placement: Placement | None = None
+    attention: Attention = DEFAULT
+
+
+def attention_kernel(wish: Attention) -> Loaded:
+    """Load our attention into this process's llama.cpp, once; see `engine.native.plugin.load`."""
+    # llama.cpp's log is silenced first.
+    _library()
+    return load(wish)
 
 
 def default_threads(size: int) -> int:
@@ -131,14 +145,16 @@ def _library() -> _Log:
 class Llama:
     """A model file loaded through mmap, with a key-value cache. Close it, or use it as a context manager.
 
-    `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores. `wanted` is asked while loading, a few
-    hundred times; once it answers False loading stops. Raises `ModelFileError` where llama.cpp refuses the file and `EngineError` where it
-    can't make the context (memory) or loading was stopped.
+    `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores; `attention` says which kernel computes
+    attention. `wanted` is asked while loading, a few hundred times; once it answers False loading stops. Raises `ModelFileError` where
+    llama.cpp refuses the file and `EngineError` where it can't make the context (memory), loading was stopped, or another model in this
+    process has another `attention`.
     """
 
     def __init__(self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True) -> None:
         self._context: int | None = None
         self._log = _library()
+        self.attention = _attention(options)
         self._model = self._load(path, options.placement, wanted)
         try:
             self._context = self._open(path, options)
@@ -250,9 +266,7 @@ class Llama:
         parameters.n_threads = parameters.n_threads_batch = self._threads
         # K2 has no separate values, but llama.cpp wants both of one type, and attention in one pass where they are quantised.
         parameters.type_k = parameters.type_v = options.kv_type.value
-        if options.kv_type is not KvType.F16:
-            # Attention in one pass works in half precision where it can, which is not what exact cells are asked for.
-            parameters.flash_attn_type = int(options.kv_type is KvType.Q8_0)
+        parameters.flash_attn_type = self._one_pass(options.kv_type)
         self._log.lines.clear()
         context: int | None = api.llama_init_from_model(self._model, parameters)
         if context is None:
@@ -260,3 +274,30 @@ class Llama:
                 f"{path}: no cache of {options.cells} tokens could be made: {self._log.reason()}; try less --context",
             )
         return context
+
+    def _one_pass(self, kv_type: KvType) -> int:
+        """llama.cpp's number for: attention in one pass, or not, or as it likes."""
+        match kv_type:
+            case KvType.F32:
+                # It works in half precision where it can, which is not what exact cells are asked for.
+                return _NEVER
+            case KvType.F16:
+                # As it likes would be never, because our kernels are not on the device that it expects.
+                return _ALWAYS if self.attention.kernel else _AS_IT_LIKES
+            case KvType.Q8_0:
+                return _ALWAYS
+            case _:
+                assert_never(kv_type)
+
+
+def _attention(options: Options) -> Loaded:
+    """What computes attention for `options`. Our kernels work in memory, so a GPU that holds layers keeps their attention."""
+    if options.attention is Attention.STOCK:
+        return attention_kernel(options.attention)
+    if options.kv_type is KvType.F32:
+        return Loaded(None, "cells of 32 bits are for llama.cpp's own exact attention; --kv-type f16 or q8_0 takes our kernels")
+    # Without a placement llama.cpp puts all it can on a GPU.
+    layers = options.placement is None or options.placement.gpu_layers > 0
+    if layers and any(device.kind in (Kind.GPU, Kind.IGPU) for device in devices()):
+        return Loaded(None, "attention is on a GPU, where llama.cpp computes it")
+    return attention_kernel(options.attention)

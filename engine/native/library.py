@@ -57,14 +57,19 @@ class Cells:
 
 
 class Library:
-    """The library at `path`. Raises `EngineError` where it can't be loaded."""
+    """The library at `path`. Raises `EngineError` where it can't be loaded, or lacks a function."""
 
     def __init__(self, path: Path = TARGET) -> None:
         try:
             self._library = ctypes.CDLL(str(path))
-        except OSError as error:
+            self._declare()
+        except (OSError, AttributeError) as error:
             raise EngineError(f"{path}: the attention kernels can't be loaded: {error}") from error
+
+    def _declare(self) -> None:
         self._library.kimicode_kernels.restype = ctypes.c_char_p
+        self._library.kimicode_choose.argtypes = (ctypes.c_char_p,)
+        self._library.kimicode_refusal.restype = ctypes.c_char_p
         self._library.kimicode_peak.restype = ctypes.c_double
         self._library.kimicode_peak.argtypes = (ctypes.c_char_p, ctypes.c_int, ctypes.c_double)
         self._library.kimicode_attend.argtypes = (ctypes.POINTER(_Attention), ctypes.c_char_p, ctypes.c_int)
@@ -72,6 +77,14 @@ class Library:
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels that run on this processor, best first; those that end in `-exact` multiply in 32 bits."""
         return tuple(self._library.kimicode_kernels().decode().split())
+
+    def choose(self, kernel: str) -> bool:
+        """Let the backend, once ggml loads it, use this kernel; False where it does not run here."""
+        return int(self._library.kimicode_choose(kernel.encode())) == 0
+
+    def refusal(self) -> str:
+        """Why the backend, which ggml tried to load, refused; empty where it didn't."""
+        return str(self._library.kimicode_refusal().decode("utf-8", "replace"))
 
     def peak(self, kernel: str, threads: int, seconds: float) -> float:
         """Operations a second of `threads` threads that do nothing but this kernel's products; 0 where it does not run here."""

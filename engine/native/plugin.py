@@ -1,0 +1,121 @@
+"""Our attention in this process's llama.cpp: choose a kernel, and let ggml load the native library as one of its backends.
+
+ggml's registry belongs to the process, and a backend must be in it before a context is made; so this happens once, after llama.cpp was
+loaded. Where it can't, llama.cpp computes attention itself, and a sentence says why and what to do: that is no error.
+What this module does not do: build the library (`engine.native.build`), or tell a context to use attention in one pass
+(`engine.llama`, without which the backend is never asked).
+"""
+
+import ctypes
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final, assert_never
+
+from engine.errors import EngineError
+from engine.native.build import TARGET
+from engine.native.library import Library
+
+
+class Attention(Enum):
+    """Who computes attention. Values are the names on the command line."""
+
+    STOCK = "stock"
+    """llama.cpp itself."""
+
+    PRECISE = "precise"
+    """The best kernel here that multiplies in 32 bits."""
+
+    FAST = "fast"
+    """The best kernel here."""
+
+
+DEFAULT: Final = Attention.PRECISE
+"""Unless asked otherwise."""
+
+_GGML: Final = ("libggml.so.0", "@rpath/libggml.0.dylib")
+"""The names by which llama.cpp's own library asks for ggml. The package has copies of it under other names, which are not links: opened
+by one of those it is another library, and its registry one that llama.cpp never looks at."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of it. Without a `kernel` attention is llama.cpp's own, and `reason` says why, and what to do, in one line; it is empty
+    where that was the wish."""
+
+    kernel: str | None
+    reason: str
+
+
+def load(attention: Attention, path: Path = TARGET) -> Loaded:
+    """Put the library at `path` into llama.cpp, once a process; later calls get the first one's answer. From one thread at a time, after
+    llama_cpp was imported and before the first context. Raises `EngineError` where an earlier call wished for something else."""
+    first = _first_wish()
+    if not first:
+        first.append((attention, path, _load(attention, path)))
+    wished, _, loaded = first[0]
+    if (attention, path) != first[0][:2]:
+        raise EngineError(f"attention is {wished.value} in this process and can't become {attention.value}: start another process")
+    return loaded
+
+
+@functools.cache
+def _first_wish() -> list[tuple[Attention, Path, Loaded]]:
+    """The process's memory of it: empty, then one entry."""
+    return []
+
+
+def _load(attention: Attention, path: Path) -> Loaded:
+    if attention is Attention.STOCK:
+        return Loaded(None, "")
+    if not path.exists():
+        return Loaded(
+            None, f"the attention kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}"
+        )
+    try:
+        library = Library(path)
+    except EngineError as error:
+        return Loaded(None, f"{error}; {_again()}")
+    kernel = _kernel(library.kernels(), attention)
+    if kernel is None or not library.choose(kernel):
+        return Loaded(None, f"{path}: no attention kernel runs on this processor; {_again()}")
+    ggml = _ggml()
+    if ggml is None:
+        return Loaded(None, "llama.cpp's ggml was not found in this process; install kimicode again, which brings its llama.cpp")
+    if not ggml.ggml_backend_load(os.fsencode(path)):
+        why = library.refusal() or "ggml did not take it"
+        return Loaded(None, f"{path}: {why}; install kimicode again, which brings its llama.cpp and builds for this processor")
+    return Loaded(kernel, "")
+
+
+def _kernel(names: tuple[str, ...], attention: Attention) -> str | None:
+    """The best of `names`, which begin with the best, that `attention` allows."""
+    match attention:
+        case Attention.FAST:
+            return next(iter(names), None)
+        case Attention.PRECISE:
+            return next((name for name in names if name.endswith("-exact")), None)
+        case Attention.STOCK:
+            return None
+        case _:
+            assert_never(attention)
+
+
+def _ggml() -> ctypes.CDLL | None:
+    for name in _GGML:
+        try:
+            # Only what is loaded already: the system may have another one of this name.
+            library = ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+        except OSError:
+            continue
+        library.ggml_backend_load.argtypes = (ctypes.c_char_p,)
+        library.ggml_backend_load.restype = ctypes.c_void_p
+        return library
+    return None
+
+
+def _again() -> str:
+    return f"build them with `{sys.executable} -m engine.native.build`"
