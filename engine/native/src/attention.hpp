@@ -58,6 +58,7 @@ struct Kernel {
     // from share to share, peaks and totals `row_stride`.
     void (*merge)(const Share &first, int count, size_t sums_stride, size_t row_stride, size_t rows, size_t latent, float *out);
     double (*peak)(double seconds);                                      // operations a second of one thread that only multiplies and adds
+    int keys;                                                            // cells of a tile: shares that begin and end with one waste nothing
 };
 
 // The kernels that are compiled in, best first, and their number.

@@ -47,7 +47,7 @@ template <class A> double peak_of(double seconds) {
 
 template <class A> constexpr Kernel kernel_of(const char *name, bool exact, bool (*runs)()) {
     using T = Tile<A>;
-    return Kernel{name, exact, runs, T::scratch, T::share, T::merge, peak_of<A>};
+    return Kernel{name, exact, runs, T::scratch, T::share, T::merge, peak_of<A>, T::KEYS};
 }
 
 } // namespace kimicode
