@@ -62,8 +62,28 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """Operations a second of latent attention with K2's 64 heads: of one query over a long context, and of a batch of queries.
+
+    What counts is what was asked for, 2 × heads × queries × keys × (cell + latent) operations, however a kernel comes to the result.
+    """
+
+    decode: Rate
+    prefill: Rate
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """How fast the engine's own attention kernels are with all CPUs, and on one thread."""
+
+    all: Pace
+    one: Pace
+
+
+@dataclass(frozen=True)
 class Machine:
-    """Everything a plan depends on. `memory_rate` in bytes a second of reading; `compute` in 32-bit floating point operations a second."""
+    """Everything a plan depends on. `memory_rate` in bytes a second of reading; `compute` in 32-bit floating point operations a second;
+    `kernels` is None where attention is llama.cpp's own."""
 
     cpu: str
     cpus: int
@@ -73,6 +93,7 @@ class Machine:
     compute: Rate | None
     disk: Disk
     gpus: tuple[Gpu, ...] = ()
+    kernels: Kernels | None = None
 
 
 def cpu_name(system: Path = _SYSTEM) -> str:

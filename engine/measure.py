@@ -4,7 +4,7 @@ Memory: every CPU reads its own array, far larger than the caches, at once. Comp
 pieces the size of an expert's matrix, several at a time, past the page cache (O_DIRECT) where the file system can, else from a file
 whose pages were dropped first. The best of a few tries counts: what disturbs a measurement only ever makes it slower. Results are kept
 in one JSON file; one that can't be read or written costs the time of measuring again and nothing else. What this module does not do:
-measure GPUs.
+measure attention (`engine.attention_rate`) or GPUs.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -57,9 +57,13 @@ class Remembered:
             return known
         rate = measure()
         if rate is not None:
-            self._rates[key] = rate
-            self._save()
+            self.put({key: rate})
         return rate
+
+    def put(self, rates: Mapping[str, Rate]) -> None:
+        """Remember these."""
+        self._rates |= rates
+        self._save()
 
     def _load(self) -> dict[str, Rate]:
         try:

@@ -13,7 +13,7 @@ from engine.layout import RESERVE, RESERVE_SHARE, Layout, Placement, Tier
 from engine.machine import Basis, Machine, Rate
 from engine.outlook import Outlook, Wishes, outlook
 from engine.shapes import ModelShape
-from engine.speed import ASSUMED_DISK, FEW_CPUS, GPU_OPERATIONS, PCIE_RATE, cases, hit_rate
+from engine.speed import ASSUMED_DISK, FEW_CPUS, GPU_OPERATIONS, PCIE_RATE, cases, hit_rate, pace_of
 
 Confidence: TypeAlias = Literal["none", "low", "medium"]
 Place: TypeAlias = Literal["GPU", "RAM", "disk"]
@@ -75,7 +75,7 @@ def plan(model: ModelShape, machine: Machine, wishes: Wishes, siblings: tuple[tu
         outlook=now,
         problems=tuple(_problems(model, machine, wishes, now)),
         shares=tuple(_shares(now.layout)),
-        figures=tuple(_figures(machine, now.layout)),
+        figures=tuple(_figures(model, machine, now.layout)),
         confidence=confidence,
         why=why,
         advice=tuple(advise(model, machine, wishes, now, siblings)),
@@ -112,11 +112,14 @@ def _shares(layout: Layout) -> Iterator[Share]:
         yield Share("routed experts", "disk", layout.disk)
 
 
-def _figures(machine: Machine, layout: Layout) -> Iterator[Figure]:
+def _figures(model: ModelShape, machine: Machine, layout: Layout) -> Iterator[Figure]:
     if machine.memory_rate is not None:
         yield _rate("memory, reading", machine.memory_rate)
     if machine.compute is not None:
-        yield Figure("computing, 32-bit", f"{machine.compute.value / 1e9:,.0f} GFLOP/s", machine.compute.basis, machine.compute.how)
+        yield _computing("computing, 32-bit", machine.compute)
+    if (pace := pace_of(model, machine)) is not None and layout.gpu_share < 1:
+        yield _computing("attention, answering", pace.decode)
+        yield _computing("attention, reading a prompt", pace.prefill)
     if layout.disk:
         yield _rate("disk, reading", machine.disk.rate or Rate(ASSUMED_DISK, "assumed", "not measured"))
     if layout.placement.gpu_layers:
@@ -140,6 +143,10 @@ def _figures(machine: Machine, layout: Layout) -> Iterator[Figure]:
 
 def _rate(name: str, rate: Rate) -> Figure:
     return Figure(name, f"{rate.value / 1e9:.3g} GB/s", rate.basis, rate.how)
+
+
+def _computing(name: str, rate: Rate) -> Figure:
+    return Figure(name, f"{rate.value / 1e9:,.0f} GFLOP/s", rate.basis, rate.how)
 
 
 def _confidence(model: ModelShape, machine: Machine, now: Outlook) -> tuple[Confidence, str]:

@@ -13,10 +13,11 @@ import typer
 from engine import advice, known, plan_text
 from engine.errors import EngineError
 from engine.machine import Machine, Rate
+from engine.native.plugin import DEFAULT, Attention
 from engine.outlook import Wishes
 from engine.plan import plan as make_plan
 from engine.shapes import KvType, ModelShape
-from engine.survey import Survey, remembered, survey
+from engine.survey import Looking, Survey, remembered, survey
 
 GIB: Final = 1 << 30
 _BAD_INPUT: Final = 2
@@ -25,9 +26,12 @@ _BAD_INPUT: Final = 2
 def plan(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A GGUF file, or a known model: kimi-k2.6, kimi-k2.6:UD-Q2_K_XL, …")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    again: Annotated[bool, typer.Option("--measure", help="Measure memory, computing and disk again.")] = False,
+    again: Annotated[bool, typer.Option("--measure", help="Measure memory, computing, attention and disk again.")] = False,
     context: Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of context.")] = None,
     kv_type: Annotated[str | None, typer.Option("--kv-type", metavar="TYPE", help="The cache's type: f16 or q8_0.")] = None,
+    attention: Annotated[
+        Attention, typer.Option("--attention", metavar="WHO", help="Who computes attention: precise or fast (our kernels), or stock.")
+    ] = DEFAULT,
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help="Where the file would be kept, if it isn't here yet.", show_default=False)
     ] = Path("."),
@@ -41,7 +45,7 @@ def plan(
     """Where a model would live on this machine, how fast it would be, and what to change for more. Nothing is downloaded or loaded."""
     try:
         wishes = Wishes(context, _kv_type(kv_type))
-        shape, found = _looked(model, folder, again=again)
+        shape, found = _looked(model, folder, Looking(attention), again=again)
         machine = _what_if(found.machine, WhatIf(ram, ram_rate, disk_rate, gpu_memory))
         answer = make_plan(shape, machine, wishes, known.siblings(shape))
     except EngineError as error:
@@ -65,12 +69,12 @@ class WhatIf:
     gpu_memory: float | None = None
 
 
-def _looked(model: str, folder: Path, *, again: bool) -> tuple[ModelShape, Survey]:
+def _looked(model: str, folder: Path, looking: Looking, *, again: bool) -> tuple[ModelShape, Survey]:
     """The model, and the machine that would run it. Raises `EngineError`."""
     shape = known.find(model)
     # Every part is as good to measure as the first, and the first of a split model may be small.
     largest = max(shape.files, key=lambda file: file.stat().st_size, default=None)
-    return shape, survey(largest, folder, remembered(), again=again)
+    return shape, survey(largest, folder, remembered(), again=again, looking=looking)
 
 
 def _what_if(machine: Machine, asked: WhatIf) -> Machine:

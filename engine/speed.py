@@ -2,16 +2,18 @@
 
 Decoding is bound by reading: `bytes / (measured rate × efficiency)` for each tier, one after the other, because llama.cpp waits for a
 page that is not in memory. Attention over a long context is bound by arithmetic: 2 × heads × (cell + latent) operations a layer and a
-position, as llama.cpp computes latent attention for prompts and answers alike. Every factor is in `Factors`, three times: what is
-expected, and a slow and a fast case that published results lie between. What this module does not do: measure, or choose places.
+position, for prompts and answers alike: at the measured rates of the engine's own kernels, or at a share of the matrix product's where
+llama.cpp's attention serves. Every factor is in `Factors`, three times: what is expected, and a slow and a fast case that published results
+lie between. What this module does not do: measure, or choose places.
 """
 
 import itertools
 from dataclasses import dataclass, replace
 from typing import Final
 
+from engine.attention_rate import scale
 from engine.layout import Layout
-from engine.machine import Machine
+from engine.machine import Machine, Pace
 from engine.shapes import ModelShape
 
 ASSUMED_DISK: Final = 2e9
@@ -38,8 +40,9 @@ what is used often. Nobody has published K2's; it is the fast case here, equal u
 @dataclass(frozen=True)
 class Factors:
     """What becomes of a measured rate: shares of the memory's, disk's and GPU's reading rate, and of numpy's 32-bit product's rate for
-    prompts (`matrix`) and for attention in prompts and answers (`attend`, `attend_one`). `skew` is 0 for equally used experts, 1 for
-    `HIT_CURVE`; `layer_seconds` is what a layer costs whatever its size; `guess` multiplies what is assumed of GPUs.
+    prompts (`matrix`) and for llama.cpp's attention in prompts and answers (`attend`, `attend_one`); `kernels` is the share of the rate
+    that was measured of our own. `skew` is 0 for equally used experts, 1 for `HIT_CURVE`; `layer_seconds` is what a layer costs whatever
+    its size; `guess` multiplies what is assumed of GPUs.
     """
 
     memory: float
@@ -48,14 +51,15 @@ class Factors:
     matrix: float
     attend: float
     attend_one: float
+    kernels: float
     skew: float
     layer_seconds: float
     guess: float
 
 
-SLOW: Final = Factors(0.40, 0.25, 0.4, matrix=0.35, attend=0.12, attend_one=0.07, skew=0.0, layer_seconds=200e-6, guess=0.5)
-EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=1.10, attend=0.30, attend_one=0.20, skew=0.5, layer_seconds=40e-6, guess=1.0)
-FAST: Final = Factors(0.85, 0.60, 0.8, matrix=2.00, attend=0.60, attend_one=0.40, skew=1.0, layer_seconds=20e-6, guess=2.0)
+SLOW: Final = Factors(0.40, 0.25, 0.4, matrix=0.35, attend=0.12, attend_one=0.07, kernels=0.7, skew=0.0, layer_seconds=200e-6, guess=0.5)
+EXPECTED: Final = Factors(0.60, 0.40, 0.6, matrix=1.10, attend=0.30, attend_one=0.20, kernels=0.9, skew=0.5, layer_seconds=40e-6, guess=1.0)
+FAST: Final = Factors(0.85, 0.60, 0.8, matrix=2.00, attend=0.60, attend_one=0.40, kernels=1.0, skew=1.0, layer_seconds=20e-6, guess=2.0)
 """Memory: the best published CPU-only run of K2 used 59 % of its machine's measured rate (EPYC 9965, 192 cores). Disk: llama.cpp reads
 through page faults, at 27 to 50 % of what the drive can in published runs. The rest: `benchmarks/plan_accuracy.py`, on two cores.
 """
@@ -108,6 +112,13 @@ def speed(model: ModelShape, machine: Machine, layout: Layout, context: int) -> 
     )
 
 
+def pace_of(model: ModelShape, machine: Machine) -> Pace | None:
+    """The attention kernels' rates with as many threads as this model gets; None where attention is llama.cpp's own."""
+    if machine.kernels is None:
+        return None
+    return machine.kernels.one if model.bytes < ONE_THREAD else machine.kernels.all
+
+
 def hit_rate(layout: Layout, skew: float) -> float:
     """The share of a token's routed experts that memory already holds."""
     share = layout.resident
@@ -137,7 +148,7 @@ class _Case:
         on_gpu = layout.gpu.dense_read + layout.gpu.experts * model.used
         missed = beside * (1 - hit_rate(layout, self.factors.skew))
         seconds = (layout.ram.dense_read + beside) / self._memory + missed / self._disk + on_gpu / self._gpu
-        return 1 / (seconds + self._attention(context, self.factors.attend_one) + len(model.layers) * self.factors.layer_seconds)
+        return 1 / (seconds + self._attention(context, 1) + len(model.layers) * self.factors.layer_seconds)
 
     def prefill(self, prompt: int) -> float:
         """Tokens a second of reading a prompt of this length."""
@@ -151,7 +162,7 @@ class _Case:
         seconds += 2 * batch * on_gpu / self._gpu_operations + touched * (1 - layout.resident) / self._disk
         seconds += touched / (PCIE_RATE * self.factors.guess) if offloaded else 0.0
         seconds += len(model.layers) * self.factors.layer_seconds
-        return batch / (seconds + batch * self._attention(prompt / 2, self.factors.attend))
+        return batch / (seconds + batch * self._attention(prompt / 2, batch))
 
     def _weights(self, *, offloaded: bool) -> tuple[float, float]:
         """Weights that a prompt's token is multiplied with on the CPU and on GPUs; `offloaded` experts go where their layer is."""
@@ -161,11 +172,19 @@ class _Case:
         on_gpu = dense * layout.gpu_share + routed * there
         return dense + routed - on_gpu, on_gpu
 
-    def _attention(self, context: float, share_of_product: float) -> float:
-        """Seconds a token looks back over `context` positions."""
+    def _attention(self, context: float, queries: int) -> float:
+        """Seconds a token looks back over `context` positions, among `queries` that do."""
         shape, share = self.model.attention, self.layout.gpu_share
         operations = 2 * len(self.model.layers) * shape.heads * context * (shape.cell + shape.latent)
-        return operations * (1 - share) / (self._compute * share_of_product) + operations * share / self._gpu_operations
+        return operations * (1 - share) / self._attention_rate(queries) + operations * share / self._gpu_operations
+
+    def _attention_rate(self, queries: int) -> float:
+        """Operations a second of the CPUs' attention."""
+        pace = pace_of(self.model, self.machine)
+        if pace is None:
+            return self._compute * (self.factors.attend if queries > 1 else self.factors.attend_one)
+        rate = pace.prefill if queries > 1 else pace.decode
+        return rate.value * scale(self.model.attention.heads, queries) * self.factors.kernels
 
     @property
     def _memory(self) -> float:

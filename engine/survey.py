@@ -1,17 +1,20 @@
-"""This machine, looked at for one model: what `engine.machine` knows, `engine.measure` measures and `engine.devices` lists, put together.
+"""This machine, looked at for one model: what `engine.machine` knows, `engine.measure` and `engine.attention_rate` measure and
+`engine.devices` lists, put together.
 
 What this module does not do: decide anything from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from platformdirs import user_cache_path
 
-from engine import devices, machine, measure
+from engine import attention_rate, devices, machine, measure
 from engine.errors import EngineError
-from engine.machine import Disk, Gpu, Machine, Rate
+from engine.machine import Disk, Gpu, Kernels, Machine, Rate
+from engine.native.build import TARGET
+from engine.native.plugin import DEFAULT, Attention
 
 MEASURED_FILE: Final = "measured.json"
 
@@ -24,36 +27,44 @@ class Survey:
     complaints: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Looking:
+    """Who is to compute attention, the library whose kernels do, and how their speed is found."""
+
+    wish: Attention = DEFAULT
+    library: Path = TARGET
+    measure: attention_rate.Measure = attention_rate.measured
+
+
 def remembered() -> measure.Remembered:
     """What was measured before, in the user's cache folder."""
     return measure.Remembered(user_cache_path("kimicode") / MEASURED_FILE)
 
 
-def survey(file: Path | None, folder: Path, known: measure.Remembered, *, again: bool = False) -> Survey:
+def survey(file: Path | None, folder: Path, known: measure.Remembered, *, again: bool = False, looking: Looking | None = None) -> Survey:
     """This machine with the disk of `file`, or of `folder` where the model isn't here; measures what isn't known yet, or everything."""
+    looking = looking or Looking()
+    found = quick(file, folder, known, looking)
+    memory, disk = found.memory, found.disk
     gpus, complaints = _gpus()
-    found = quick(file, folder, known)
-    cpu, cpus, memory = found.cpu, found.cpus, found.memory
-    disk = found.disk
     rate = known.get(measure.disk_key(disk.folder), lambda: _disk_rate(file, disk), again=again)
     if rate is None:
         complaints += (f"{disk.folder}: its disk could not be measured (too little space or no right to write); its speed is assumed",)
+    kernels, wrong = _kernels(found, known, looking, again=again)
     return Survey(
-        Machine(
-            cpu=cpu,
-            cpus=cpus,
-            numa_nodes=found.numa_nodes,
-            memory=memory,
-            memory_rate=known.get(_key("memory", found), lambda: measure.memory_rate(cpus, memory.available), again=again),
+        replace(
+            found,
+            memory_rate=known.get(_key("memory", found), lambda: measure.memory_rate(found.cpus, memory.available), again=again),
             compute=known.get(_key("computing", found), measure.compute_rate, again=again),
-            disk=Disk(disk.folder, disk.free, rate),
+            disk=replace(disk, rate=rate),
             gpus=gpus,
+            kernels=kernels,
         ),
-        complaints,
+        complaints + wrong,
     )
 
 
-def quick(file: Path | None, folder: Path, known: measure.Remembered) -> Machine:
+def quick(file: Path | None, folder: Path, known: measure.Remembered, looking: Looking | None = None) -> Machine:
     """The same without measuring or starting anything: rates only where they are known, no GPUs."""
     place = machine.existing(folder if file is None else file.parent)
     found = Machine(
@@ -65,19 +76,36 @@ def quick(file: Path | None, folder: Path, known: measure.Remembered) -> Machine
         compute=None,
         disk=Disk(place, machine.free_bytes(place), known.known(measure.disk_key(place))),
     )
-    return Machine(
-        found.cpu,
-        found.cpus,
-        found.numa_nodes,
-        found.memory,
-        known.known(_key("memory", found)),
-        known.known(_key("computing", found)),
-        found.disk,
+    key = _kernels_key(found, looking or Looking())
+    return replace(
+        found,
+        memory_rate=known.known(_key("memory", found)),
+        compute=known.known(_key("computing", found)),
+        kernels=None if key is None else attention_rate.recall(known, key),
     )
 
 
 def _key(what: str, found: Machine) -> str:
     return measure.key(what, found.cpu, found.cpus, found.memory.total)
+
+
+def _kernels_key(found: Machine, looking: Looking) -> str | None:
+    """The name of the kernels' rates: another build is measured again. None where attention is llama.cpp's own, as wished or for want of
+    the library."""
+    version = None if looking.wish is Attention.STOCK else attention_rate.version(looking.library)
+    return None if version is None else _key(f"attention, {looking.wish.value}, build {version}", found)
+
+
+def _kernels(found: Machine, known: measure.Remembered, looking: Looking, *, again: bool) -> tuple[Kernels | None, tuple[str, ...]]:
+    key = _kernels_key(found, looking)
+    if key is None or (found.kernels is not None and not again):
+        return found.kernels, ()
+    try:
+        kernels = looking.measure(looking.wish, found.cpus)
+    except EngineError as error:
+        return None, (f"{error}; the plan has llama.cpp's own attention",)
+    attention_rate.keep(known, key, kernels)
+    return kernels, ()
 
 
 def _gpus() -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
