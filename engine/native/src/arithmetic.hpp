@@ -2,9 +2,11 @@
 //
 // An instruction set `S` gives its lanes, the sizes of its register blocks, how it reads half precision, and how it multiplies and adds pairs.
 //
-// Pairs: a row of values becomes whole numbers by one scale, as large as the sum of 32 bits allows: |q · k| <= |q| |k|, and so is every partial
-// sum, therefore norms of NORM never overflow. The error of a score is then about 9e-6 of |q| |k|, less than what rounding q to half
-// precision costs. Weights are scaled so that Σ weight · value stays in 32 bits too, a tile of a row at a time.
+// Pairs: a chunk of a row becomes whole numbers by one scale, as large as the sum of 32 bits allows: |q · k| <= |q| |k|, and so is every
+// partial sum, therefore norms of NORM never overflow. The error of a chunk's score is then about 9e-6 of |q| |k|. Chunks are short, and none
+// holds both latent and rotated values, because those may differ a thousandfold. The same cell's values have a scale of their own. Weights
+// are scaled so that Σ weight · value stays in 32 bits too, a tile of a row at a time. Squares of values must be normal f32 numbers: values
+// below 1e-19 count as zero, a cell that holds one above 1e19 is lost.
 
 #pragma once
 
@@ -18,6 +20,7 @@ namespace kimicode {
 
 constexpr float NORM = 46300.0f;  // NORM² < 2^31, less what rounding adds
 constexpr float LARGEST = 32767.0f;
+constexpr float VALUE = 8190.0f; // of a value; a tile of equal weights then has about as many bits each
 constexpr float SUM = 2.14e9f;
 
 // The cells of a cache as f32, `width` values.
@@ -76,7 +79,6 @@ template <class S> struct Exact {
         memcpy(k, rows[0], (size_t)words * 4);
     }
     static void read_cell(const std::byte *cell, Cell type, int width, float *out) { Reader<S>::read(cell, type, width, out); }
-    static F weight_scale(F, float, float) { return L::splat(1.0f); }
     static inline __attribute__((always_inline)) I encode_weights(const float *weights, int, F) { return (I)L::load(weights); }
 };
 
@@ -146,9 +148,60 @@ template <class S> struct Pairs {
             S::narrow(k_odd + at, odd[0], odd[1]);
         }
     }
-    // Weights are at most `top`, and their sum times `limit` must stay in 32 bits.
-    static F weight_scale(F weighted, float top, float limit) {
-        return L::min(L::splat(LARGEST / std::max(top, 1e-30f)), L::splat(SUM) / (weighted * limit));
+    // Words that share a scale.
+    static int chunk_of(int latent) { return latent % 128 == 0 ? 64 : 32; }
+
+    // The sum of `width` squares, and the greatest of each lane.
+    static inline float count_squares(const float *row, int width, F &tops) {
+        F squares[2] = {};
+        for (int at = 0; at < width; at += 2 * lanes) {
+#pragma GCC unroll 2
+            for (int i = 0; i < 2; ++i) {
+                F x = L::load(row + at + i * lanes), square = x * x;
+                squares[i] += square;
+                tops = L::max(tops, square);
+            }
+        }
+        return L::sum(squares[0] + squares[1]);
+    }
+
+    // Chunks of K by scales of their own, V by one scale a cell: its columns are added up over the keys.
+    static void encode_apart(float *const *rows, int words, int chunk, int latent, int32_t *k, int32_t *v, float *k_step, float *v_step) {
+        int chunks = (words + chunk - 1) / chunk, width = words * 2;
+        F v_factor[2];
+        for (int i = 0; i < 2; ++i) {
+            F latents{};
+            for (int c = 0, start = 0; start < width; ++c, start += chunk * 2) {
+                F tops{};
+                float squares = count_squares(rows[i] + start, std::min(width - start, chunk * 2), tops);
+                k_step[i * chunks + c] = std::max(squares / (NORM * NORM), L::top(tops) / (LARGEST * LARGEST));
+                if (start < latent) latents = L::max(latents, tops);
+            }
+            v_step[i] = std::sqrt(L::top(latents)) / VALUE;
+            v_factor[i] = L::splat(v_step[i] > 0 ? 1 / v_step[i] : 0);
+        }
+        for (int i = 0; i < 2 * chunks; ++i) k_step[i] = std::sqrt(k_step[i]); // in vectors
+        int16_t *k_even = reinterpret_cast<int16_t *>(k), *k_odd = k_even + (size_t)width;
+        for (int c = 0, start = 0; start < width; ++c, start += chunk * 2) {
+            F factor[2];
+            for (int i = 0; i < 2; ++i) factor[i] = L::splat(k_step[i * chunks + c] > 0 ? 1 / k_step[i * chunks + c] : 0);
+            for (int at = start; at < std::min(width, start + chunk * 2); at += 2 * lanes) {
+                F even[2], odd[2];
+#pragma GCC unroll 2
+                for (int i = 0; i < 2; ++i) {
+                    even[i] = L::load(rows[0] + at + i * lanes);
+                    odd[i] = L::load(rows[1] + at + i * lanes);
+                    if (at + i * lanes < latent)
+                        L::store(v + at + i * lanes, S::pair(S::whole(even[i] * v_factor[0]), S::whole(odd[i] * v_factor[1])));
+                }
+                S::narrow(k_even + at, S::whole(even[0] * factor[0]), S::whole(even[1] * factor[0]));
+                S::narrow(k_odd + at, S::whole(odd[0] * factor[1]), S::whole(odd[1] * factor[1]));
+            }
+        }
+    }
+    // Weights fit in 16 bits, `most` being the greatest, and their sum times VALUE in 32.
+    static F weight_scale(F weighted, F most) {
+        return L::min(L::splat(LARGEST) / L::max(most, L::splat(1e-30f)), L::splat(SUM / VALUE) / weighted);
     }
     static inline __attribute__((always_inline)) I encode_weights(const float *weights, int stride, F scale) {
         return S::pair(S::whole(L::load(weights) * scale), S::whole(L::load(weights + stride) * scale));

@@ -36,11 +36,14 @@ template <class A> struct Tile {
 
     // Where everything of one share lies in its scratch memory.
     struct Plan {
-        int    words, columns, rows, blocks;
-        size_t q, q_scale, k, k_scale, v, scores, weights, keep, add, mask, row, bytes;
+        int    words, chunk, chunks, columns, rows, blocks; // chunk: words of a cell that share a scale
+        size_t q, q_scale, k, k_scale, v, v_scale, scores, weights, keep, add, mask, row, bytes;
 
         Plan(const Attention &a, int queries) {
             words = round_up(a.width, group * lanes) / group;
+            chunk = words;
+            if constexpr (A::scaled) chunk = A::chunk_of(a.latent);
+            chunks = (words + chunk - 1) / chunk;
             columns = a.latent + 16; // not a power of two: it would leave most of the first cache unused
             rows = queries * a.heads;
             blocks = (rows + ROWS - 1) / ROWS;
@@ -51,10 +54,11 @@ template <class A> struct Tile {
                 return start;
             };
             q = take((size_t)blocks * ROWS * words);
-            q_scale = take((size_t)blocks * ROWS);
+            q_scale = take((size_t)blocks * ROWS * chunks);
             k = take((size_t)KEYS * words);
-            k_scale = take(KEYS);
+            k_scale = take((size_t)KEYS * chunks);
             v = take(A::own_values ? (size_t)KEYS / group * columns : 0);
+            v_scale = take(KEYS);
             scores = take((size_t)KEYS * ROWS);
             weights = take((size_t)KEYS / group * ROWS);
             keep = take(ROWS);
@@ -74,8 +78,6 @@ template <class A> struct Tile {
         const Share &s;
         Plan plan;
         std::byte *base;
-        float value_top = 0;   // the greatest scale of a cell of the tile
-        float value_limit = 0; // the greatest encoded value of the tile
 
         Word *words(size_t at) const { return reinterpret_cast<Word *>(base + at); }
         float *floats(size_t at) const { return reinterpret_cast<float *>(base + at); }
@@ -117,31 +119,33 @@ template <class A> struct Tile {
         return reinterpret_cast<const uint16_t *>(t.a.mask + (size_t)query * t.a.mask_query);
     }
 
-    // Q as words, [panel][word][row of the panel]; rows that don't exist are zero.
+    // Q as words, [panel][word][row of the panel], and scales, [chunk][row]; rows that don't exist are zero.
     static __attribute__((noinline)) void pack_queries(State &t) {
         const Plan &p = t.plan;
         Word *out = t.words(p.q);
-        float *scale = t.floats(p.q_scale);
+        int rows = p.blocks * ROWS;
+        float *scales = t.floats(p.q_scale);
+        std::fill_n(scales, (size_t)rows * p.chunks, 0.0f);
         float factor = t.a.scale * 1.44269504f; // scores in base 2
-        for (int first = 0; first < p.blocks * ROWS; first += lanes) {
+        for (int first = 0; first < rows; first += lanes) {
             Word *target = out + (size_t)(first / PANEL) * PANEL * p.words + first % PANEL;
             alignas(64) Word packed[lanes][lanes];
-            for (int i = 0; i < lanes; ++i) scale[first + i] = 0;
             for (int word = 0; word < p.words; word += lanes) {
                 memset(packed, 0, sizeof packed);
+                float *scale = scales + (size_t)(word / p.chunk) * rows + first;
                 for (int i = 0; i < lanes && first + i < p.rows; ++i) {
-                    const float *source = row_of(t, first + i);
-                    if (word == 0) scale[first + i] = A::row_scale(source, t.a.width, factor);
-                    A::encode_words(source + (size_t)word * group, std::min(lanes * group, t.a.width - word * group), factor,
-                                    scale[first + i], packed[i]);
+                    const float *source = row_of(t, first + i) + (size_t)word * group;
+                    int left = t.a.width - word * group;
+                    if (word % p.chunk == 0) scale[i] = A::row_scale(source, std::min(p.chunk * group, left), factor);
+                    A::encode_words(source, std::min(lanes * group, left), factor, scale[i], packed[i]);
                 }
                 typename L::I column[lanes];
                 for (int i = 0; i < lanes; ++i) column[i] = L::load(packed[i]);
                 L::transpose(column);
                 for (int w = 0; w < lanes; ++w) L::store(target + (size_t)(word + w) * PANEL, column[w]);
             }
-            for (int i = 0; i < lanes; ++i) scale[first + i] = A::result_scale(scale[first + i], factor);
         }
+        for (int i = 0; i < rows * p.chunks; ++i) scales[i] = A::result_scale(scales[i], factor);
     }
 
     static const float *row_of(const State &t, int row) {
@@ -153,10 +157,7 @@ template <class A> struct Tile {
     static __attribute__((noinline)) void load_cells(State &t, int first, int count) {
         const Plan &p = t.plan;
         Word *k = t.words(p.k), *v = t.words(p.v);
-        float *k_scale = t.floats(p.k_scale);
         float *even = t.floats(p.row), *odd = even + std::max(p.words * group, p.columns) + lanes;
-        t.value_top = 0;
-        t.value_limit = 0;
         int padded = round_up(round_up(count, A::key_rows), group);
         for (int key = 0; key < padded; key += group) {
             float *rows[2] = {even, odd};
@@ -169,8 +170,14 @@ template <class A> struct Tile {
                     std::fill_n(row, p.words * group, 0.0f);
                 }
             }
-            A::encode_cells(rows, p.words, p.columns, k + (size_t)key * p.words, v + (size_t)(key / group) * p.columns, k_scale + key,
-                            t.value_top, t.value_limit);
+            Word *k_words = k + (size_t)key * p.words, *v_words = v + (size_t)(key / group) * p.columns;
+            if constexpr (A::scaled) {
+                A::encode_apart(rows, p.words, p.chunk, t.a.latent, k_words, v_words, t.floats(p.k_scale) + (size_t)key * p.chunks,
+                                t.floats(p.v_scale) + key);
+            } else {
+                float unused = 0;
+                A::encode_cells(rows, p.words, p.columns, k_words, v_words, nullptr, unused, unused);
+            }
         }
     }
 
@@ -209,33 +216,38 @@ template <class A> struct Tile {
         for (int panel = 0; panel * PANEL < rows; ++panel) {
             const Word *q = t.words(p.q) + ((size_t)block * ROWS + (size_t)panel * PANEL) * p.words;
             for (int key = 0; key < count; key += A::key_rows)
-                score_part(q, k + (size_t)key * p.words, p.words, k_scale + key, q_scale + panel * PANEL,
+                score_part(p, q, k + (size_t)key * p.words, k_scale + (size_t)key * p.chunks, q_scale + panel * PANEL,
                            scores + (size_t)key * ROWS + panel * PANEL);
         }
     }
 
-    static inline void score_part(const Word *q, const Word *k, int words, const float *k_scale, const float *q_scale, float *scores) {
+    static inline void score_part(const Plan &p, const Word *q, const Word *k, const float *k_scale, const float *q_scale, float *scores) {
         constexpr int M = A::row_vectors, N = A::key_rows;
-        typename A::Sum sum[N][M] = {};
-        for (int word = 0; word < words; ++word) {
-            I rows[M];
+        for (int chunk = 0; chunk < p.chunks; ++chunk) {
+            typename A::Sum sum[N][M] = {};
+            int end = std::min(p.words, (chunk + 1) * p.chunk);
+            for (int word = chunk * p.chunk; word < end; ++word) {
+                I rows[M];
 #pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) rows[m] = L::load(q + (size_t)word * PANEL + m * lanes);
+                for (int m = 0; m < M; ++m) rows[m] = L::load(q + (size_t)word * PANEL + m * lanes);
 #pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) {
-                I key = L::splat(k[(size_t)n * words + word]);
+                for (int n = 0; n < N; ++n) {
+                    I key = L::splat(k[(size_t)n * p.words + word]);
 #pragma GCC unroll 8
-                for (int m = 0; m < M; ++m) A::multiply_add(sum[n][m], rows[m], key);
+                    for (int m = 0; m < M; ++m) A::multiply_add(sum[n][m], rows[m], key);
+                }
             }
+            const float *row_scale = q_scale + (size_t)chunk * p.blocks * ROWS;
+#pragma GCC unroll 8
+            for (int n = 0; n < N; ++n)
+#pragma GCC unroll 8
+                for (int m = 0; m < M; ++m) {
+                    float *target = scores + n * ROWS + m * lanes;
+                    F value = A::value(sum[n][m]);
+                    if (A::scaled) value = value * (L::splat(k_scale[n * p.chunks + chunk]) * L::load(row_scale + m * lanes));
+                    L::store(target, chunk == 0 ? value : L::load(target) + value);
+                }
         }
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n)
-#pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) {
-                F value = A::value(sum[n][m]);
-                if (A::scaled) value = value * L::splat(k_scale[n]) * L::load(q_scale + m * lanes);
-                L::store(scores + n * ROWS + m * lanes, value);
-            }
     }
 
     // Add the mask to the scores.
@@ -258,7 +270,7 @@ template <class A> struct Tile {
     static __attribute__((noinline)) void soften(State &t, int base, int rows, int count) {
         const Plan &p = t.plan;
         float *scores = t.floats(p.scores), *keep = t.floats(p.keep), *add = t.floats(p.add);
-        const float *k_scale = t.floats(p.k_scale);
+        const float *v_scale = t.floats(p.v_scale);
         Word *weights = t.words(p.weights);
         alignas(64) float peak[ROWS], total[ROWS];
         int known = std::min(rows, ROWS);
@@ -270,18 +282,20 @@ template <class A> struct Tile {
         for (int row = 0; row < rows; row += lanes) {
             F top = L::splat(NOTHING);
             for (int key = 0; key < count; ++key) top = L::max(top, L::load(scores + (size_t)key * ROWS + row));
-            F sum{}, weighted{};
+            F sum{}, weighted{}, most{};
             for (int key = 0; key < count; ++key) {
                 F weight = L::exp2(L::load(scores + (size_t)key * ROWS + row) - top);
                 sum += weight;
                 if (A::scaled) {
-                    weight *= L::splat(k_scale[key]);
+                    weight *= L::splat(v_scale[key]);
                     weighted += weight;
+                    most = L::max(most, weight);
                 }
                 L::store(scores + (size_t)key * ROWS + row, weight);
             }
             for (int key = count; key < padded; ++key) L::store(scores + (size_t)key * ROWS + row, F{});
-            F scale = A::weight_scale(weighted, t.value_top, t.value_limit);
+            F scale = L::splat(1.0f);
+            if constexpr (A::scaled) scale = A::weight_scale(weighted, most);
             for (int key = 0; key < padded; key += group)
                 L::store(weights + (size_t)(key / group) * ROWS + row, A::encode_weights(scores + (size_t)key * ROWS + row, ROWS, scale));
             F before = L::load(peak + row), now = L::max(before, top);
