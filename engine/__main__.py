@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder, serve
 from engine.llama import KvType
+from engine.native.plugin import AUTO, Attention, wish
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str]) -> int:
         "--cells", type=_positive, metavar="N", help="tokens of all conversations in memory; default: 8 contexts, up to 131072"
     )
     command.add_argument("--kv-type", choices=[kind.name.lower() for kind in KvType], help="how a cell is stored; default: as planned")
+    names = [AUTO, *(kind.value for kind in Attention)]
+    command.add_argument("--attention", choices=names, default=AUTO, help="who computes attention; stock: llama.cpp itself")
     command.add_argument("--parallel", type=_parallel, default=DEFAULT_PARALLEL, metavar="N", help="answers written at a time")
     command.add_argument("--disk-cache", type=float, default=DEFAULT_DISK_GB, metavar="GB", help="saved cells on disk; 0: none")
     command.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with; default: all CPUs, one for a small model")
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         cells=given.cells,
         parallel=given.parallel,
         kv_type=KvType[given.kv_type.upper()] if given.kv_type else None,
+        attention=wish(given.attention),
         threads=given.threads,
         disk=disk_folder(os.environ, given.disk_cache),
         disk_gb=given.disk_cache,

@@ -20,6 +20,7 @@ from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, Serve
 from engine.daemon import serve as serve_process
 from engine.errors import EngineError
 from engine.llama import KvType
+from engine.native.plugin import wish
 from engine.plain import plain
 from engine.tokenizer import Tokenizer, VocabularyError
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 
 _BAD_INPUT = 2
 _NOT_RUNNING = 1
-_SHOWN = ("running", "queued", "answered", "cancelled", "tokens")
+_SHOWN = ("attention", "running", "queued", "answered", "cancelled", "tokens")
 
 BOXED = "kimi-nano"
 """The model that ships with the package, by its name."""
@@ -52,6 +53,15 @@ class KvChoice(StrEnum):
     q8_0 = "q8_0"
 
 
+class AttentionChoice(StrEnum):
+    """The names of `Attention`, and of its default, for the command line."""
+
+    auto = "auto"
+    fast = "fast"
+    precise = "precise"
+    stock = "stock"
+
+
 ModelArgument = Annotated[
     Path, typer.Option("--model", metavar="FILE", parser=_model_file, help=f"A GGUF model file, or {BOXED}.", show_default=False)
 ]
@@ -60,6 +70,9 @@ IdleArgument = Annotated[
     float | None, typer.Option("--idle-timeout", metavar="S", min=0.001, help="End after S seconds without a request.")
 ]
 ContextArgument = Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Most tokens of one conversation.")]
+AttentionArgument = Annotated[
+    AttentionChoice | None, typer.Option("--attention", help="Who computes attention: kimicode's kernels, or llama.cpp's own (stock).")
+]
 
 
 @app.command()
@@ -76,6 +89,7 @@ def serve(
         int | None, typer.Option("--cells", metavar="N", min=1, help="Tokens of all conversations in memory; eight contexts, up to 131072.")
     ] = None,
     kv_type: Annotated[KvChoice | None, typer.Option("--kv-type", help="How a cell is stored; q8_0 takes half of f16's memory.")] = None,
+    attention: AttentionArgument = None,
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, max=MAX_PARALLEL, help="Answers written at a time.")
     ] = DEFAULT_PARALLEL,
@@ -104,6 +118,7 @@ def serve(
         cells=cells,
         parallel=parallel,
         kv_type=KvType[kv_type.value.upper()] if kv_type is not None else None,
+        attention=wish((attention or AttentionChoice.auto).value),
         threads=threads,
         disk=disk_folder(os.environ, disk_cache),
         disk_gb=disk_cache,
@@ -113,10 +128,14 @@ def serve(
 
 
 @app.command()
-def start(model: ModelArgument, idle_timeout: IdleArgument = None, context: ContextArgument = None) -> None:
+def start(
+    model: ModelArgument, idle_timeout: IdleArgument = None, context: ContextArgument = None, attention: AttentionArgument = None
+) -> None:
     """Start the engine for a model in the background, and wait until it has loaded."""
+    chosen = attention.value if attention is not None else None
     with _reported():
-        typer.echo(plain(_line(control.start(model, os.environ, idle_timeout=idle_timeout, context=context)), 2000))
+        engine = control.start(model, os.environ, idle_timeout=idle_timeout, context=context, attention=chosen)
+        typer.echo(plain(_line(engine), 2000))
 
 
 @app.command()

@@ -52,8 +52,10 @@ def running(environ: Mapping[str, str], *, patience: float = PROBE_SECONDS) -> l
     return [found for pid in files if (found := _look(Places(pid.with_suffix(".sock")), patience)) is not None]
 
 
-def start(model: Path, environ: Mapping[str, str], *, idle_timeout: float | None, context: int | None) -> Running:
-    """The engine for `model`, started if it is not up, once it has loaded.
+def start(
+    model: Path, environ: Mapping[str, str], *, idle_timeout: float | None, context: int | None, attention: str | None = None
+) -> Running:
+    """The engine for `model`, started if it is not up, once it has loaded. `attention` is a name of `engine.native.plugin.wish`.
 
     Raises `ModelFileError` for a file it can't use and `EngineError` where it does not come up.
     """
@@ -61,7 +63,7 @@ def start(model: Path, environ: Mapping[str, str], *, idle_timeout: float | None
     places = of_model(model, environ)
     deadline = time.monotonic() + START_SECONDS
     with _starting(places, deadline):
-        child = None if is_claimed(places.pid) else _spawn(places, model, idle_timeout, context)
+        child = None if is_claimed(places.pid) else _spawn(places, model, idle_timeout, context, attention)
         while (found := _look(places)) is None or found.status != "ok":
             if child is not None and (code := _exit_code(child)) is not None:
                 kind = ModelFileError if code == ModelFileError.exit_code else EngineError
@@ -124,11 +126,12 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int | None) -> int:
+def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int | None, attention: str | None) -> int:
     """The process id of a new engine in a session of its own, so that it outlives the terminal."""
     command = [sys.executable, "-P", "-m", "engine", "serve", "--model", os.fspath(model.absolute()), "--socket", os.fspath(places.socket)]
     command += [] if idle_timeout is None else ["--idle-timeout", f"{idle_timeout:g}"]
     command += [] if context is None else ["--context", str(context)]
+    command += [] if attention is None else ["--attention", attention]
     package = os.fspath(Path(__file__).parents[1])
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

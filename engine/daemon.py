@@ -28,6 +28,7 @@ from engine.errors import EngineError, ModelFileError
 from engine.gguf import ModelFile, inspect
 from engine.listen import tcp_listener, unix_listener
 from engine.llama import KvType, Llama, Options
+from engine.native.plugin import DEFAULT, Attention
 from engine.outlook import Outlook, Wishes, outlook
 from engine.parse import end_ids
 from engine.parts import read_parts
@@ -73,8 +74,8 @@ class ServeOptions:
 
     `socket` is a Unix socket; else `host` and `port`, with `token` as the password of its clients. `idle_timeout` is seconds, or never.
     `context` is the most tokens of one conversation, `cells` those of all together, `kv_type` how they are stored; what is None of these
-    is planned for this machine. `parallel` answers are written at a time. `disk` is the
-    folder of saved cells, of at most `disk_gb` GB; None saves none. `strict` takes only what the vendor's own API takes.
+    is planned for this machine. `attention` is who computes attention. `parallel` answers are written at a time. `disk` is the folder of
+    saved cells, of at most `disk_gb` GB; None saves none. `strict` takes only what the vendor's own API takes.
     """
 
     model: Path
@@ -87,6 +88,7 @@ class ServeOptions:
     cells: int | None = None
     parallel: int = DEFAULT_PARALLEL
     kv_type: KvType | None = None
+    attention: Attention = DEFAULT
     threads: int | None = None
     disk: Path | None = None
     disk_gb: float = DEFAULT_DISK_GB
@@ -138,9 +140,11 @@ def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | Non
         raise ModelFileError(str(problem) if str(file.path) in str(problem) else f"{file.path}: {problem}") from problem
     store = _store(options, model)
     llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set())
+    if llama.attention.reason:
+        print(f"attention is llama.cpp's own, slow in long contexts: {llama.attention.reason}", file=sys.stderr, flush=True)  # noqa: T201
     context = min(context, llama.cells)
     batcher = Batcher(llama, Pool(llama, store), context=context, ends=end_ids(tokenizer), parallel=options.parallel)
-    return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store)
+    return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store, llama.attention)
 
 
 def _store(options: ServeOptions, model: bytes) -> BlockStore | None:
@@ -171,6 +175,7 @@ def _llama_options(file: ModelFile, options: ServeOptions) -> tuple[Options, int
         threads=options.threads,
         kv_type=kind,
         placement=placement,
+        attention=options.attention,
     )
     return loading, context
 

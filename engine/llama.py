@@ -28,7 +28,7 @@ import llama_cpp.llama_cpp as api
 
 from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
-from engine.native.plugin import DEFAULT, Attention, Loaded, load
+from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
 from engine.parts import read_parts
 from engine.placement import Placement, apply
 
@@ -291,13 +291,9 @@ class Llama:
 
 
 def _attention(options: Options) -> Loaded:
-    """What computes attention for `options`. Our kernels work in memory, so a GPU that holds layers keeps their attention."""
-    if options.attention is Attention.STOCK:
-        return attention_kernel(options.attention)
-    if options.kv_type is KvType.F32:
-        return Loaded(None, "cells of 32 bits are for llama.cpp's own exact attention; --kv-type f16 or q8_0 takes our kernels")
+    """What computes attention for `options`: llama.cpp itself where cells are exact, and where a GPU may hold layers, because our kernels
+    work in memory."""
     # Without a placement llama.cpp puts all it can on a GPU.
-    layers = options.placement is None or options.placement.gpu_layers > 0
-    if layers and any(device.kind in (Kind.GPU, Kind.IGPU) for device in devices()):
-        return Loaded(None, "attention is on a GPU, where llama.cpp computes it")
-    return attention_kernel(options.attention)
+    movable = options.placement is None or options.placement.gpu_layers > 0
+    elsewhere = movable and any(device.kind in (Kind.GPU, Kind.IGPU) for device in devices())
+    return STOCK if elsewhere or options.kv_type is KvType.F32 else attention_kernel(options.attention)

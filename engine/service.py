@@ -17,6 +17,7 @@ from engine.body import RequestError
 from engine.errors import ContextOverflowError, EngineError, OverloadedError
 from engine.gguf import ModelFile
 from engine.guide import Guides
+from engine.native.plugin import STOCK, Loaded
 from engine.parse import CALL_MARKERS, CallArguments, ContentText, ParsedAnswer, ParseEvent, Parser, ReasoningText
 from engine.request import ChatRequest
 from engine.sampling import Sampler
@@ -35,7 +36,8 @@ HEARTBEAT_SECONDS: Final = 5.0
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to run. `context` is the most tokens of one conversation; `vocabulary` the number of logits."""
+    """A model ready to run. `context` is the most tokens of one conversation; `vocabulary` the number of logits; `attention` says who
+    computes attention."""
 
     file: ModelFile
     tokenizer: Tokenizer
@@ -43,6 +45,7 @@ class LoadedModel:
     context: int
     vocabulary: int
     store: BlockStore | None = None
+    attention: Loaded = STOCK
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class Service:
             "steps": batch.steps,
             "preempted": batch.preempted,
             "context": self.model.context,
+            "attention": self.model.attention.kernel is not None,
         }
         found |= {f"cache_{name}": value for name, value in asdict(pool).items()}
         if self.model.store is not None:

@@ -36,6 +36,9 @@ class Attention(Enum):
 DEFAULT: Final = Attention.PRECISE
 """Unless asked otherwise."""
 
+AUTO: Final = "auto"
+"""`DEFAULT`'s name on the command line."""
+
 _GGML: Final = ("libggml.so.0", "@rpath/libggml.0.dylib")
 """The names by which llama.cpp's own library asks for ggml. The package has copies of it under other names, which are not links: opened
 by one of those it is another library, and its registry one that llama.cpp never looks at."""
@@ -48,6 +51,20 @@ class Loaded:
 
     kernel: str | None
     reason: str
+
+    @property
+    def name(self) -> str:
+        """The kernel's, or `stock`."""
+        return self.kernel or Attention.STOCK.value
+
+
+STOCK: Final = Loaded(None, "")
+"""llama.cpp's own attention, because that was the wish."""
+
+
+def wish(name: str) -> Attention:
+    """What is meant by a name on the command line: `AUTO`, or a value of `Attention`."""
+    return DEFAULT if name == AUTO else Attention(name)
 
 
 def load(attention: Attention, path: Path = TARGET) -> Loaded:
@@ -70,11 +87,9 @@ def _first_wish() -> list[tuple[Attention, Path, Loaded]]:
 
 def _load(attention: Attention, path: Path) -> Loaded:
     if attention is Attention.STOCK:
-        return Loaded(None, "")
+        return STOCK
     if not path.exists():
-        return Loaded(
-            None, f"the attention kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}"
-        )
+        return Loaded(None, f"the attention kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}")
     try:
         library = Library(path)
     except EngineError as error:
