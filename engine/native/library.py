@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from engine.errors import EngineError
 from engine.native.build import TARGET
 
-_REASONS: Final = {1: "there is no such kernel here", 2: "no kernel takes these sizes or types", 3: "there is no memory"}
+_REASONS: Final = {
+    1: "there is no such kernel here",
+    2: "no kernel takes these sizes or types",
+    3: "there is no memory",
+    4: "the expanded form is not cheaper",
+}
 
 
 class Cell(Enum):
@@ -47,6 +52,18 @@ class _Attention(ctypes.Structure):
     )
 
 
+class _Expansion(ctypes.Structure):
+    _fields_ = (("keys", ctypes.c_void_p), ("values", ctypes.c_void_p), ("key_rank", ctypes.c_int), ("value_rank", ctypes.c_int))
+
+
+class Form(Enum):
+    """In which form attention is computed, or was."""
+
+    CHEAPER = 0
+    ABSORBED = 1
+    EXPANDED = 2
+
+
 @dataclass(frozen=True)
 class Cells:
     """Cells of a cache: `data` is bytes, [keys][bytes of a cell]; a cell holds `width` values of type `kind`."""
@@ -54,6 +71,15 @@ class Cells:
     data: NDArray[np.uint8]
     kind: Cell
     width: int
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Those that attention is surrounded by: f32 `keys` (heads, latent, rank), in whose columns' space queries lie, and `values`
+    (heads, rank, latent), with which results will be multiplied."""
+
+    keys: NDArray[np.float32]
+    values: NDArray[np.float32]
 
 
 class Library:
@@ -64,7 +90,7 @@ class Library:
             self._library = ctypes.CDLL(str(path))
             self._declare()
         except (OSError, AttributeError) as error:
-            raise EngineError(f"{path}: the attention kernels can't be loaded: {error}") from error
+            raise EngineError(f"{path}: the attention kernels can't be loaded: {str(error).removeprefix(f'{path}: ')}") from error
 
     def _declare(self) -> None:
         self._library.kimicode_kernels.restype = ctypes.c_char_p
@@ -73,6 +99,14 @@ class Library:
         self._library.kimicode_peak.restype = ctypes.c_double
         self._library.kimicode_peak.argtypes = (ctypes.c_char_p, ctypes.c_int, ctypes.c_double)
         self._library.kimicode_attend.argtypes = (ctypes.POINTER(_Attention), ctypes.c_char_p, ctypes.c_int)
+        self._library.kimicode_attend_expanded.argtypes = (
+            ctypes.POINTER(_Attention),
+            ctypes.POINTER(_Expansion),
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_int,
+        )
+        self._library.kimicode_computed.restype = ctypes.c_uint64
 
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels that run on this processor, best first; those that end in `-exact` multiply in 32 bits."""
@@ -104,30 +138,73 @@ class Library:
     ) -> NDArray[np.float32]:
         """Latent attention of `queries`, shape (queries, heads, width), over `cells`; shape (queries, heads, latent). `mask`, (queries,
         keys), is added to the scores. Raises `EngineError` where the kernel can't."""
-        count, heads, width = queries.shape
-        result = np.empty((count, heads, latent), np.float32) if out is None else out
-        assert queries.flags.c_contiguous
-        assert result.flags.c_contiguous
-        assert mask is None or mask.flags.c_contiguous
-        assert cells.data.strides[1] == 1
-        assert cells.width == width
-        asked = _Attention(
-            queries.ctypes.data,
-            queries.strides[0],
-            queries.strides[1],
-            cells.data.ctypes.data,
-            cells.data.strides[0],
-            cells.kind.value,
-            None if mask is None else mask.ctypes.data,
-            0 if mask is None else mask.strides[0],
-            result.ctypes.data,
-            count,
-            len(cells.data),
-            heads,
-            width,
-            latent,
-            scale,
-        )
+        result = np.empty((*queries.shape[:2], latent), np.float32) if out is None else out
+        asked = _attention(queries, cells, scale, mask, result)
         if status := self._library.kimicode_attend(ctypes.byref(asked), kernel.encode(), threads):
             raise EngineError(f"{kernel}: {_REASONS.get(status, f'status {status}')}")
         return result
+
+    def attend_expanded(
+        self,
+        queries: NDArray[np.float32],
+        cells: Cells,
+        matrices: Matrices,
+        scale: float,
+        kernel: str,
+        *,
+        mask: NDArray[np.float16] | None = None,
+        threads: int = 1,
+        form: Form = Form.EXPANDED,
+    ) -> NDArray[np.float32]:
+        """As `attend`, in the expanded form: what comes is the part of the result that counts in its product with `matrices.values`.
+        Raises `EngineError` where the kernel can't, or where `form` leaves it the choice and this one is not cheaper."""
+        _, key_latent, key_rank = matrices.keys.shape
+        _, value_rank, latent = matrices.values.shape
+        assert key_latent == latent
+        assert len(matrices.keys) == len(matrices.values) == queries.shape[1]
+        assert matrices.keys.flags.c_contiguous
+        assert matrices.values.flags.c_contiguous
+        result = np.empty((*queries.shape[:2], latent), np.float32)
+        asked = _attention(queries, cells, scale, mask, result)
+        given = _Expansion(matrices.keys.ctypes.data, matrices.values.ctypes.data, key_rank, value_rank)
+        status = self._library.kimicode_attend_expanded(ctypes.byref(asked), ctypes.byref(given), kernel.encode(), threads, form.value)
+        if status:
+            raise EngineError(f"{kernel}: {_REASONS.get(status, f'status {status}')}")
+        return result
+
+    def prefer(self, form: Form) -> None:
+        """Let the backend compute in this form wherever it can."""
+        self._library.kimicode_prefer(form.value)
+
+    def computed(self, form: Form) -> int:
+        """How many attentions the backend has computed in this form."""
+        return int(self._library.kimicode_computed(form.value))
+
+
+def _attention(
+    queries: NDArray[np.float32], cells: Cells, scale: float, mask: NDArray[np.float16] | None, result: NDArray[np.float32]
+) -> _Attention:
+    """It points into the arrays: they must live as long."""
+    count, heads, width = queries.shape
+    assert queries.flags.c_contiguous
+    assert result.flags.c_contiguous
+    assert mask is None or mask.flags.c_contiguous
+    assert cells.data.strides[1] == 1
+    assert cells.width == width
+    return _Attention(
+        queries.ctypes.data,
+        queries.strides[0],
+        queries.strides[1],
+        cells.data.ctypes.data,
+        cells.data.strides[0],
+        cells.kind.value,
+        None if mask is None else mask.ctypes.data,
+        0 if mask is None else mask.strides[0],
+        result.ctypes.data,
+        count,
+        len(cells.data),
+        heads,
+        width,
+        result.shape[2],
+        scale,
+    )

@@ -47,6 +47,7 @@ _PROBE: Final = (
     "-c",
     "import llama_cpp as l; print(l.__version__, l.llama_print_system_info().decode())",
 )
+_ATTENTION: Final = (sys.executable, "-P", "-m", "engine.native.status")
 _FIT: Final = (sys.executable, "-P", "-m", "engine.fit", "kimi-k2.6")
 _FIT_SECONDS: Final = 30
 LITTLE_MEMORY_BYTES: Final = 1 << 30
@@ -62,6 +63,13 @@ class Check(msgspec.Struct, frozen=True):
     state: State
     found: str
     advice: str = ""
+
+
+class _Attention(msgspec.Struct, frozen=True):
+    """Which kernel computes attention; without one, `reason` says why and what to do."""
+
+    kernel: str | None
+    reason: str
 
 
 class _Fit(msgspec.Struct, frozen=True):
@@ -106,6 +114,7 @@ def all_checks(environ: Mapping[str, str]) -> Iterator[Check]:
     yield keys(catalogue, environ)
     yield boxed(environ)
     yield inference(_PROBE)
+    yield attention(_ATTENTION)
     yield from fit(_FIT)
     yield runtime_folder(environ)
     yield sessions(home)
@@ -191,8 +200,12 @@ def inference(probe: Sequence[str]) -> Check:
     """Does llama.cpp load, and which features of the processor does it use?"""
     code, out = _output(probe)
     if code:
-        reason = out.splitlines()[-1] if out else f"exit code {code}"
-        return Check("llama.cpp", "limited", f"does not load: {reason}", "Install llama-cpp-python again; until then only endpoints work.")
+        return Check(
+            "llama.cpp",
+            "limited",
+            f"does not load: {_last_line(code, out)}",
+            "Install llama-cpp-python again; until then only endpoints work.",
+        )
     version, _, facts = out.partition(" ")
     features = re.findall(r"(\w+) = [1-9]", facts)
     found = f"llama-cpp-python {version}, {platform.machine()}: {' '.join(features) or 'no features'}"
@@ -200,6 +213,19 @@ def inference(probe: Sequence[str]) -> Check:
         advice = "Without AVX2 or NEON the engine is slow. Build llama-cpp-python on this machine if its processor has them."
         return Check("llama.cpp", "limited", found, advice)
     return Check("llama.cpp", "ok", found)
+
+
+def attention(probe: Sequence[str]) -> Check:
+    """Does an engine compute attention with kimicode's kernels? Asked of a process that loads them into llama.cpp."""
+    code, out = _output(probe)
+    try:
+        report = msgspec.json.decode(out, type=_Attention) if code == 0 else None
+    except msgspec.DecodeError:
+        report = None
+    if report is not None and report.kernel is not None:
+        return Check("attention", "ok", f"{report.kernel}, in llama.cpp")
+    reason = report.reason if report is not None else f"loading them failed: {_last_line(code, out)}; install kimicode again"
+    return Check("attention", "limited", "llama.cpp's own, which is slow in long contexts", f"{reason[:1].upper()}{reason[1:]}.")
 
 
 def fit(probe: Sequence[str], little: int = LITTLE_MEMORY_BYTES) -> Iterator[Check]:
@@ -210,8 +236,7 @@ def fit(probe: Sequence[str], little: int = LITTLE_MEMORY_BYTES) -> Iterator[Che
     except msgspec.DecodeError:
         report = None
     if report is None:
-        reason = out.splitlines()[-1] if out else f"exit code {code}"
-        yield Check("memory", "limited", f"the planner failed: {reason}", "`kimicode models plan kimi-k2.6` may say more.")
+        yield Check("memory", "limited", f"the planner failed: {_last_line(code, out)}", "`kimicode models plan kimi-k2.6` may say more.")
         return
     yield _memory(report, little)
     for row in report.models:
@@ -299,6 +324,10 @@ def _output(command: Sequence[str], seconds: float = _PROBE_SECONDS) -> tuple[in
         return 1, str(error)
     raw = done.stderr or done.stdout if done.returncode else done.stdout
     return done.returncode, raw.decode("utf-8", "replace").strip()
+
+
+def _last_line(code: int, out: str) -> str:
+    return out.splitlines()[-1] if out else f"exit code {code}"
 
 
 def _shown(check: Check) -> str:

@@ -109,6 +109,28 @@ def test_a_probe_that_can_not_start() -> None:
     assert checks.inference(("/no/such/program",)).state == "limited"
 
 
+def test_attention_has_a_kernel() -> None:
+    check = checks.attention(("/bin/sh", "-c", """echo '{"v": 1, "kernel": "avx2-exact", "reason": ""}'"""))
+    assert check == checks.Check("attention", "ok", "avx2-exact, in llama.cpp")
+
+
+@pytest.mark.parametrize(
+    ("script", "advice"),
+    [
+        ("""echo '{"kernel": null, "reason": "not built: build them"}'""", "Not built: build them."),
+        ("echo Traceback >&2; echo 'ImportError: libgomp.so.1' >&2; exit 1", "Loading them failed: ImportError: libgomp.so.1; install"),
+        ("kill -BUS $$", "Loading them failed: exit code -7; install"),
+        ("echo nonsense", "Loading them failed: nonsense; install"),
+        ("exit 0", "Loading them failed: exit code 0; install"),
+    ],
+)
+def test_attention_has_none(script: str, advice: str) -> None:
+    check = checks.attention(("/bin/sh", "-c", script))
+    assert (check.name, check.state) == ("attention", "limited")
+    assert check.found == "llama.cpp's own, which is slow in long contexts"
+    assert check.advice.startswith(advice)
+
+
 FIT = '{{"v":1,"memory_bytes":64000000000,"available_bytes":{available},"limit":"control group","memory_rate":{rate},"models":[{model}]}}'
 K26 = '{"model":"kimi-k2.6","runs":false,"found":"it cannot run here","advice":"More memory."}'
 
