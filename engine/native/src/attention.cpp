@@ -1,11 +1,13 @@
-// How the work is divided: queries in groups, keys in ranges where there are too few queries for every thread.
+// The pieces that divide() makes, computed by a team, and their results merged.
 
 #include "attention.hpp"
+#include "division.hpp"
 #include "memory.hpp"
 #include "team.hpp"
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -13,23 +15,171 @@
 namespace kimicode {
 namespace {
 
-constexpr int GROUP = 8;           // queries of a share: each tile of cells is read once for all of them
-constexpr int SHARES_A_THREAD = 2; // more than one, since some threads are slower and some shares have more to skip
-constexpr int FEWEST_KEYS = 128;   // of a range: below that dividing costs more than it saves
+constexpr int    CHUNK = 1024;        // listed cells that are copied at a time
+constexpr double ALONE = 2e6;         // operations that one thread has done before others are awake
+constexpr int    MERGED_ROWS = 16;    // of one job
+constexpr int    FALLBACK_TILE = 64;  // where a kernel doesn't say
 
-// Which shares there are: `groups` of queries times `ranges` of keys, each `step` keys long.
-struct Division {
-    int groups, ranges, step;
+size_t aligned(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+
+// One call: the division of its work, and where everything lies.
+class Job {
+  public:
+    Job(const Attention &a, const Kernel &kernel, Team &team) : a_(a), kernel_(kernel), team_(team) {
+        int tile = kernel.keys > 0 ? kernel.keys : FALLBACK_TILE;
+        d_ = divide(a, look(a, looking_tile(a, tile, team.threads()), team), team.threads());
+        chunk_ = std::max(1, CHUNK / tile) * tile;
+        for (const Group &group : d_.groups)
+            for (int i = 0; i < group.queries; ++i)
+                if (group.most > 1 || group.slots[i] == 0) merges_.push_back({&group, i});
+    }
+
+    void run(Block &memory) {
+        place(memory);
+        each(d_.pieces.size(), [&](size_t i, int member) { compute(d_.pieces[i], member); });
+        size_t parts = ((size_t)a_.heads + MERGED_ROWS - 1) / MERGED_ROWS;
+        each(merges_.size() * parts, [&](size_t i, int) { merge(merges_[i / parts], (int)(i % parts) * MERGED_ROWS); });
+    }
+
+  private:
+    struct Merge {
+        const Group *group;
+        int          query; // of the group
+    };
+
+    // Sums and statistics of rows that follow each other.
+    struct Rows {
+        float *sums, *peak, *total;
+    };
+
+    template <class Work> void each(size_t count, const Work &work) {
+        if (count == 0) return;
+        std::atomic<size_t> next{0};
+        auto loop = [&](int member) {
+            for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) work(i, member);
+        };
+        if (d_.cost * a_.heads * (a_.width + a_.latent) * 2 < ALONE) {
+            loop(0);
+        } else {
+            team_.run(loop);
+        }
+    }
+
+    // Each thread writes to its own part first, so that it lies near it; parts are whole huge pages for that.
+    void place(Block &memory) {
+        size_t rows = (size_t)d_.largest * a_.heads, end = kernel_.scratch(a_, d_.largest);
+        auto take = [&](size_t bytes) {
+            size_t start = aligned(end, 64);
+            end = start + bytes;
+            return start;
+        };
+        second_ = take(d_.lists ? rows * a_.latent * sizeof(float) : 0);
+        cells_ = take(d_.lists ? chunk_ * cell_bytes(a_.cell, a_.width) : 0);
+        mask_ = take(d_.lists ? (size_t)d_.largest * chunk_ * sizeof(uint16_t) : 0);
+        member_ = aligned(end, Block::PAGE);
+        rows_ = d_.rows + 2 * rows * team_.threads();
+        size_t members = member_ * team_.threads();
+        base_ = memory.reserve(members + (d_.rows * a_.latent + 2 * rows_) * sizeof(float));
+        if (!base_) throw std::bad_alloc();
+        sums_ = reinterpret_cast<float *>(base_ + members);
+        peak_ = sums_ + d_.rows * a_.latent;
+    }
+
+    Rows partial(size_t row) const { return {sums_ + row * a_.latent, peak_ + row, peak_ + rows_ + row}; }
+
+    // A thread's own rows, the first or second lot, with sums elsewhere.
+    Rows own(int member, int lot, float *sums) const {
+        float *peak = peak_ + d_.rows + ((size_t)member * 2 + lot) * d_.largest * a_.heads;
+        return {sums, peak, peak + rows_};
+    }
+
+    float *out(int query) const { return a_.out + (size_t)query * a_.heads * a_.latent; }
+
+    void compute(const Piece &piece, int member) const {
+        const Group &group = d_.groups[piece.group];
+        bool direct = group.most == 1;
+        size_t row = group.place + ((size_t)piece.slot * group.queries + piece.query - group.query) * a_.heads;
+        Rows rows = direct ? own(member, 0, out(piece.query)) : partial(row);
+        std::byte *scratch = base_ + member_ * member;
+        if (piece.listed) {
+            compute_listed(piece, member, rows);
+        } else {
+            kernel_.share(a_, {piece.query, piece.queries, piece.key, piece.keys, rows.sums, rows.peak, rows.total}, scratch);
+        }
+        if (direct) merge_rows(rows, 1, 0, 0, (size_t)piece.queries * a_.heads, rows.sums);
+    }
+
+    void compute_listed(const Piece &piece, int member, const Rows &rows) const {
+        std::byte *scratch = base_ + member_ * member;
+        Rows more = own(member, 1, reinterpret_cast<float *>(scratch + second_));
+        for (int at = 0; at < piece.keys; at += chunk_) {
+            const Rows &target = at == 0 ? rows : more;
+            int keys = std::min(chunk_, piece.keys - at);
+            Attention part = copied(piece, at, keys, scratch);
+            kernel_.share(part, {0, piece.queries, 0, keys, target.sums, target.peak, target.total}, scratch);
+            if (at > 0) fold(rows, more, (size_t)piece.queries * a_.heads);
+        }
+    }
+
+    // The piece's queries with some cells of its list, side by side.
+    Attention copied(const Piece &piece, int at, int keys, std::byte *scratch) const {
+        const int32_t *list = d_.groups[piece.group].list.data() + piece.key + at;
+        size_t bytes = cell_bytes(a_.cell, a_.width);
+        for (int i = 0; i < keys; ++i) memcpy(scratch + cells_ + i * bytes, a_.cells + (size_t)list[i] * a_.cell_stride, bytes);
+        uint16_t *mask = reinterpret_cast<uint16_t *>(scratch + mask_);
+        for (int query = 0; query < piece.queries; ++query) {
+            const uint16_t *row = mask_row(a_, piece.query + query);
+            for (int i = 0; i < keys; ++i) mask[(size_t)query * keys + i] = row[list[i]];
+        }
+        Attention part = a_;
+        part.q += piece.query * a_.q_query;
+        part.cells = scratch + cells_;
+        part.cell_stride = bytes;
+        part.mask = scratch + mask_;
+        part.mask_query = keys * sizeof(uint16_t);
+        part.out = nullptr;
+        part.queries = piece.queries;
+        part.keys = keys;
+        return part;
+    }
+
+    // Further results of the same rows into `rows`, whose sums are then divided by their total, which is 1 therefore.
+    void fold(const Rows &rows, const Rows &more, size_t count) const {
+        merge_rows(rows, 2, more.sums - rows.sums, more.peak - rows.peak, count, rows.sums);
+        for (size_t i = 0; i < count; ++i) {
+            float peak = std::max(rows.peak[i], more.peak[i]);
+            float total = rows.total[i] * std::exp2(rows.peak[i] - peak) + more.total[i] * std::exp2(more.peak[i] - peak);
+            rows.peak[i] = total > 0 ? peak + std::log2(total) : NOTHING;
+            rows.total[i] = total > 0 ? 1.0f : 0.0f;
+        }
+    }
+
+    void merge(const Merge &m, int head) const {
+        const Group &group = *m.group;
+        float *result = out(group.query + m.query) + (size_t)head * a_.latent;
+        int count = std::min(MERGED_ROWS, a_.heads - head);
+        size_t stride = (size_t)group.queries * a_.heads;
+        if (group.slots[m.query] == 0) {
+            std::fill_n(result, (size_t)count * a_.latent, 0.0f);
+        } else {
+            merge_rows(partial(group.place + (size_t)m.query * a_.heads + head), group.slots[m.query], stride * a_.latent, stride, count, result);
+        }
+    }
+
+    void merge_rows(const Rows &rows, int count, size_t stride, size_t row_stride, size_t number, float *result) const {
+        kernel_.merge({0, 0, 0, 0, rows.sums, rows.peak, rows.total}, count, stride, row_stride, number, a_.latent, result);
+    }
+
+    const Attention    &a_;
+    const Kernel       &kernel_;
+    Team               &team_;
+    Division            d_;
+    std::vector<Merge>  merges_;
+    std::byte          *base_ = nullptr;
+    float              *sums_ = nullptr, *peak_ = nullptr; // totals lie `rows_` behind peaks
+    size_t              member_ = 0, second_ = 0, cells_ = 0, mask_ = 0, rows_ = 0;
+    int                 chunk_ = 0;
 };
-
-Division divide(const Attention &a, int threads) {
-    int groups = (a.queries + GROUP - 1) / GROUP;
-    int wanted = std::max(1, threads * SHARES_A_THREAD / groups);
-    int ranges = threads == 1 ? 1 : std::clamp(a.keys / FEWEST_KEYS, 1, wanted);
-    int step = (a.keys + ranges - 1) / ranges;
-    step = (step + 63) / 64 * 64;
-    return {groups, std::max(1, (a.keys + step - 1) / step), step};
-}
 
 } // namespace
 
@@ -49,45 +199,21 @@ bool possible(const Attention &a) {
            bytes > 0 && a.cell_stride >= bytes;
 }
 
+void attend(const Attention &a, const Kernel &kernel, Team &team, Block &memory) {
+    int step = wave(a);
+    for (int query = 0; query < a.queries; query += step) {
+        Attention part = a;
+        part.queries = std::min(step, a.queries - query);
+        part.q += query * a.q_query;
+        part.out += (size_t)query * a.heads * a.latent;
+        if (a.mask) part.mask += query * a.mask_query;
+        Job(part, kernel, team).run(memory);
+    }
+}
+
 void attend(const Attention &a, const Kernel &kernel, Team &team) {
-    Division d = divide(a, team.threads());
-    size_t rows = (size_t)a.queries * a.heads, sums = rows * a.latent;
-    size_t scratch = (kernel.scratch(a, std::min(GROUP, a.queries)) + 4095) / 4096 * 4096;
-    // With one range the result itself takes the sums.
-    size_t partial = d.ranges == 1 ? 0 : sums * d.ranges;
-    static thread_local Block block;
-    std::byte *memory = block.reserve(scratch * team.threads() + (partial + 2 * rows * d.ranges) * sizeof(float));
-    if (!memory) throw std::bad_alloc();
-    float *all = reinterpret_cast<float *>(memory + scratch * team.threads());
-    float *peak = all + partial, *total = peak + rows * d.ranges;
-    auto share_of = [&](int group, int range) {
-        size_t first = (size_t)group * GROUP * a.heads;
-        int key = range * d.step;
-        return Share{group * GROUP,
-                     std::min(GROUP, a.queries - group * GROUP),
-                     key,
-                     std::min(d.step, a.keys - key),
-                     (d.ranges == 1 ? a.out : all + sums * range) + first * a.latent,
-                     peak + rows * range + first,
-                     total + rows * range + first};
-    };
-    std::atomic<int> next{0};
-    team.run([&](int member) {
-        for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < d.groups * d.ranges;) {
-            Share share = share_of(d.groups - 1 - i / d.ranges, i % d.ranges); // the last see most keys: they begin
-            kernel.share(a, share, memory + scratch * member);
-            if (d.ranges == 1) kernel.merge(share, 1, 0, 0, (size_t)share.queries * a.heads, a.latent, share.sums);
-        }
-    });
-    if (d.ranges == 1) return;
-    std::atomic<int> merged{0};
-    team.run([&](int) {
-        constexpr size_t PIECE = 16;
-        for (size_t i; (i = (size_t)merged.fetch_add(1, std::memory_order_relaxed) * PIECE) < rows;) {
-            Share share{0, 0, 0, 0, all + i * a.latent, peak + i, total + i};
-            kernel.merge(share, d.ranges, sums, rows, std::min(PIECE, rows - i), a.latent, a.out + i * a.latent);
-        }
-    });
+    static thread_local Block memory;
+    attend(a, kernel, team, memory);
 }
 
 } // namespace kimicode

@@ -47,6 +47,8 @@ bool possible(const Attention &);
 
 constexpr float NOTHING = -1e30f;
 
+struct ExpandedKernel;
+
 // One way to compute a share, for one kind of processor.
 struct Kernel {
     const char *name;
@@ -59,6 +61,7 @@ struct Kernel {
     void (*merge)(const Share &first, int count, size_t sums_stride, size_t row_stride, size_t rows, size_t latent, float *out);
     double (*peak)(double seconds);                                      // operations a second of one thread that only multiplies and adds
     int keys;                                                            // cells of a tile: shares that begin and end with one waste nothing
+    const ExpandedKernel *expanded;                                      // the expanded form, for large batches (expanded.hpp); null: none
 };
 
 // The kernels that are compiled in, best first, and their number.
@@ -69,8 +72,11 @@ const Kernel *best_kernel(bool exact);
 const Kernel *kernel_named(const char *name);
 
 class Team;
+class Block;
 
-// Compute it with the threads of `team`.
+// Compute it with the threads of `team`. Intermediate results lie in `memory`, which keeps its size from call to call: up to 64 MiB of partial
+// results, and 1 to 4 MiB a thread at K2's sizes; without one, in memory of the calling thread. Raises std::bad_alloc.
+void attend(const Attention &, const Kernel &, Team &, Block &memory);
 void attend(const Attention &, const Kernel &, Team &);
 
 } // namespace kimicode

@@ -1,0 +1,277 @@
+#include "division.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+namespace kimicode {
+namespace {
+
+// Costs in products of all heads of one query with one cell; measured with K2's sizes on Zen 3, exact and in 16 bits much alike.
+constexpr double READING = 8.0;    // what a cell costs once for all queries of a group, times heads: 1/8 of a product at 64 heads
+constexpr double OVERHEAD = 30.0;  // what a query costs a piece: packing it, and merging its result
+constexpr int    SHARES = 3;       // pieces a thread where there is much to do, since some threads are slower
+constexpr double NEARLY = 1.04;    // how much more they may cost in all
+constexpr int    ROWS_A_GROUP = 512;
+constexpr int    LARGEST_GROUP = 64; // bits of a signature
+constexpr double THIN = 1.5;       // how many times too dear a tile is before its cells are listed
+
+// A tile of a group, of the cache or of its list: which queries see some of it (first to last - 1), and its cost, 0 where none does.
+struct Step {
+    int    key, keys, first, last;
+    double cost;
+};
+
+// Steps that lie side by side.
+struct Run {
+    bool              listed;
+    std::vector<Step> steps;
+    double            cost = 0;
+    int               keys = 0;
+
+    void add(const Step &step) {
+        steps.push_back(step);
+        cost += step.cost;
+        keys += step.keys;
+    }
+};
+
+int partial_queries(const Attention &a) { return (int)std::max<size_t>(2, PARTIAL / ((size_t)a.heads * a.latent * sizeof(float))); }
+
+// How many groups queries form: fewer share the reading of cells more, more need less packing and merging for every thread to have work.
+int group_count(const Attention &a, int threads) {
+    double most = std::clamp(ROWS_A_GROUP / a.heads, 1, LARGEST_GROUP);
+    if (threads > 1) {
+        double pieces = threads * SHARES, even = std::sqrt(READING / a.heads * a.keys * a.queries / (OVERHEAD * pieces));
+        double wanted = std::max(even, a.queries / pieces), fits = (double)partial_queries(a) / (2 * threads);
+        most = std::clamp(std::min(wanted, fits), 1.0, most);
+    }
+    int size = (int)std::bit_floor((unsigned)most); // which numbers of queries are often multiples of
+    return (a.queries + size - 1) / size;
+}
+
+// The first query of a group; groups are of equal size but for the kernel's blocks of 64 rows, which are not cut.
+int first_of(const Attention &a, int index, int groups) {
+    int block = std::max(1, 64 / a.heads), blocks = (a.queries + block - 1) / block;
+    return std::min(a.queries, (int)((long)blocks * index / groups) * block);
+}
+
+// One tile of the cache for a group; `seen` counts cells that its queries see, each for itself.
+Step step_of(const Attention &a, const Sight &sight, const Group &group, int tile, int &seen) {
+    Step step{tile * sight.tile, sight.width(tile), 0, 0, 0};
+    int open = 0, end = 0;
+    seen = 0;
+    for (int i = 0; i < group.queries; ++i) {
+        Glimpse g = sight.of(group.query + i)[tile];
+        if (g.count == 0) continue;
+        if (open++ == 0) step.first = i;
+        step.last = i + 1;
+        end = std::max(end, (int)g.end);
+        seen += g.count;
+    }
+    step.cost = open ? (open + READING / a.heads) * end : 0;
+    return step;
+}
+
+// The tiles of a group as runs, thin ones apart where listing their cells saves more than it costs.
+std::vector<Run> runs_of(const Attention &a, const Sight &sight, const Group &group) {
+    int tiles = sight.tiles();
+    std::vector<Step> steps(tiles);
+    std::vector<char> thin(tiles);
+    double saved = 0;
+    for (int t = 0; t < tiles; ++t) {
+        int seen;
+        steps[t] = step_of(a, sight, group, t, seen);
+        thin[t] = steps[t].cost > THIN * seen + READING / a.heads * steps[t].keys;
+        if (thin[t]) saved += steps[t].cost - seen;
+    }
+    bool worth = saved > (sight.tile / 2 + 2 * OVERHEAD) * group.queries;
+    std::vector<Run> runs;
+    for (int t = 0; t < tiles; ++t) {
+        if (steps[t].cost == 0) {
+            if (!runs.empty() && !runs.back().listed) runs.back().add(steps[t]);
+            continue;
+        }
+        bool listed = worth && thin[t];
+        if (runs.empty() || runs.back().listed != listed) runs.push_back({listed, {}});
+        runs.back().add(steps[t]);
+    }
+    return runs;
+}
+
+// Short runs between thin ones are listed too: copying them costs less than a piece of their own. All are, where runs are more than `most`.
+void list_short(std::vector<Run> &runs, const Attention &a, const Group &group, int most) {
+    auto listed = [](const Run &run) { return run.listed; };
+    if (std::none_of(runs.begin(), runs.end(), listed)) return;
+    for (Run &run : runs) run.listed |= READING / a.heads * run.keys < OVERHEAD * group.queries;
+    bool many = std::count_if(runs.begin(), runs.end(), std::not_fn(listed)) + 1 > most;
+    for (Run &run : runs) run.listed |= many;
+}
+
+struct Signed {
+    uint64_t seers; // a bit for each query that sees it
+    int32_t  cell;
+};
+
+// The cells of listed runs that anybody sees, those of the same queries side by side.
+std::vector<Signed> signed_cells(const Attention &a, const Group &group, const std::vector<Run> &runs) {
+    std::vector<Signed> all;
+    std::vector<uint64_t> seers;
+    for (const Run &run : runs) {
+        if (!run.listed) continue;
+        for (const Step &step : run.steps) {
+            seers.assign(step.keys, 0);
+            for (int i = step.first; i < step.last; ++i) {
+                const uint16_t *mask = mask_row(a, group.query + i) + step.key;
+                for (int key = 0; key < step.keys; ++key) seers[key] |= (uint64_t)(mask[key] != HIDDEN) << i;
+            }
+            for (int key = 0; key < step.keys; ++key)
+                if (seers[key]) all.push_back({seers[key], step.key + key});
+        }
+    }
+    std::stable_sort(all.begin(), all.end(), [](const Signed &x, const Signed &y) { return x.seers > y.seers; });
+    return all;
+}
+
+// Listed runs become one, the group's list.
+void gather(std::vector<Run> &runs, const Attention &a, Group &group, int tile) {
+    std::vector<Signed> cells = signed_cells(a, group, runs);
+    std::erase_if(runs, [](const Run &run) { return run.listed; });
+    if (cells.empty()) return;
+    Run run{true, {}};
+    for (size_t at = 0; at < cells.size(); at += tile) {
+        int count = (int)std::min<size_t>(tile, cells.size() - at);
+        uint64_t seers = 0;
+        for (int i = 0; i < count; ++i) {
+            seers |= cells[at + i].seers;
+            group.list.push_back(cells[at + i].cell);
+        }
+        double cost = (std::popcount(seers) + 2 * READING / a.heads) * count;
+        run.add({(int)at, count, std::countr_zero(seers), 64 - std::countl_zero(seers), cost});
+    }
+    runs.push_back(std::move(run));
+}
+
+// Steps of a run become a piece, without those at its ends that nobody sees.
+void put(std::vector<Piece> &out, int index, const Group &group, const Run &run, size_t from, size_t to) {
+    while (from < to && run.steps[from].cost == 0) ++from;
+    while (from < to && run.steps[to - 1].cost == 0) --to;
+    if (from == to) return;
+    int first = group.queries, last = 0;
+    double cost = 0;
+    for (size_t i = from; i < to; ++i) {
+        if (run.steps[i].cost == 0) continue;
+        first = std::min(first, run.steps[i].first);
+        last = std::max(last, run.steps[i].last);
+        cost += run.steps[i].cost;
+    }
+    const Step &begin = run.steps[from], &end = run.steps[to - 1];
+    out.push_back({index, group.query + first, last - first, begin.key, end.key + end.keys - begin.key, run.listed, 0,
+                   cost + OVERHEAD * (last - first)});
+}
+
+// A group in about `ranges` pieces of equal cost.
+std::vector<Piece> cut(int index, const Group &group, const std::vector<Run> &runs, int ranges) {
+    double all = 0, done = 0;
+    for (const Run &run : runs) all += run.cost;
+    std::vector<Piece> pieces;
+    int next = 1;
+    for (const Run &run : runs) {
+        size_t from = 0;
+        for (size_t i = 0; i < run.steps.size(); ++i) {
+            done += run.steps[i].cost;
+            double border = all * next / ranges, coming = i + 1 < run.steps.size() ? run.steps[i + 1].cost : 0;
+            if (next >= ranges || done + coming / 2 < border) continue;
+            put(pieces, index, group, run, from, i + 1);
+            from = i + 1;
+            next = std::max(next + 1, (int)(done * ranges / all) + 1);
+        }
+        put(pieces, index, group, run, from, run.steps.size());
+    }
+    return pieces;
+}
+
+// Each piece's slot: the next free one of its queries. Where theirs differ the piece falls into several.
+void place(std::vector<Piece> &pieces, Group &group, std::vector<Piece> &out) {
+    std::stable_sort(pieces.begin(), pieces.end(), [](const Piece &x, const Piece &y) { return x.queries > y.queries; });
+    group.slots.assign(group.queries, 0);
+    for (const Piece &whole : pieces) {
+        int end = whole.query + whole.queries - group.query;
+        for (int from = whole.query - group.query, to; from < end; from = to) {
+            int slot = group.slots[from];
+            for (to = from; to < end && group.slots[to] == slot; ++to) ++group.slots[to];
+            Piece part = whole;
+            part.query = group.query + from;
+            part.queries = to - from;
+            part.slot = slot;
+            part.cost *= (double)part.queries / whole.queries;
+            out.push_back(part);
+        }
+    }
+    group.most = *std::max_element(group.slots.begin(), group.slots.end());
+}
+
+// The time of `pieces` equal pieces, as a cost: in rounds of one piece a thread, none less than a tile, and with several a merge to follow.
+double time_of(const Attention &a, const Sight &sight, double cost, double pieces, int threads, int group) {
+    double least = std::min(cost, (1 + READING / a.heads) * sight.tile), packed = OVERHEAD * group;
+    return std::ceil(pieces / threads) * (std::max(cost / pieces, least) + packed) + (pieces > 1 ? packed / 3 : 0);
+}
+
+// In how many ranges to divide each group: what takes least time, or more, up to SHARES pieces a thread, where that costs next to nothing.
+int ranges_of(const Attention &a, const Sight &sight, double cost, int groups, int threads, int group, int most) {
+    if (threads == 1) return 1;
+    most = std::clamp((threads * SHARES + groups - 1) / groups, 1, most);
+    auto time = [&](int ranges) { return time_of(a, sight, cost, (double)groups * ranges, threads, group); };
+    double best = groups > 1 ? time(1) : 0.9 * time(1);
+    for (int ranges = 2; ranges <= most; ++ranges) best = std::min(best, time(ranges));
+    int ranges = most;
+    while (ranges > 1 && time(ranges) > NEARLY * best) --ranges;
+    return ranges;
+}
+
+} // namespace
+
+int wave(const Attention &a) { return partial_queries(a) / 2; }
+
+int looking_tile(const Attention &a, int tile, int threads) {
+    if (threads == 1) return tile;
+    int even = (a.keys / (2 * threads) + 11) / 12 * 12; // register blocks are of 2, 4 or 6 cells
+    return std::clamp(even, std::min(24, tile), tile);
+}
+
+Division divide(const Attention &a, const Sight &sight, int threads) {
+    Division d;
+    int count = group_count(a, threads), size = (a.queries + count - 1) / count, slots = std::max(2, partial_queries(a) / a.queries);
+    std::vector<std::vector<Run>> runs;
+    for (int i = 0; i < count; ++i) {
+        int query = first_of(a, i, count), end = first_of(a, i + 1, count);
+        if (query == end) continue;
+        Group group{query, end - query, {}, {}, 0, 0};
+        runs.push_back(runs_of(a, sight, group));
+        list_short(runs.back(), a, group, slots);
+        gather(runs.back(), a, group, sight.tile);
+        for (const Run &run : runs.back()) d.cost += run.cost;
+        d.groups.push_back(std::move(group));
+    }
+    int groups = (int)d.groups.size(), usual = ranges_of(a, sight, d.cost, groups, threads, size, slots);
+    double target = usual > 1 ? d.cost / groups / usual : std::max(d.cost / groups, d.cost / threads);
+    for (size_t i = 0; i < d.groups.size(); ++i) {
+        Group &group = d.groups[i];
+        double cost = 0;
+        for (const Run &run : runs[i]) cost += run.cost;
+        // A run more than one is a piece more.
+        int most = slots - std::max(0, (int)runs[i].size() - 1), ranges = std::max(1, (int)std::lround(cost / target));
+        std::vector<Piece> pieces = cut((int)i, group, runs[i], std::min(ranges, std::max(1, most)));
+        place(pieces, group, d.pieces);
+        group.place = d.rows;
+        if (group.most > 1) d.rows += (size_t)group.most * group.queries * a.heads;
+        d.lists |= !group.list.empty();
+    }
+    for (const Piece &piece : d.pieces) d.largest = std::max(d.largest, piece.queries);
+    std::stable_sort(d.pieces.begin(), d.pieces.end(), [](const Piece &x, const Piece &y) { return x.cost > y.cost; });
+    return d;
+}
+
+} // namespace kimicode

@@ -1,0 +1,42 @@
+// What queries see of the cells, tile by tile: read off the mask before any work is divided.
+//
+// Reading a mask costs two bytes a query and cell, where attention costs two products a head and value: well under a hundredth. What this
+// does not do: decide anything (division.hpp).
+
+#pragma once
+
+#include "attention.hpp"
+#include "team.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace kimicode {
+
+constexpr uint16_t HIDDEN = 0xfc00; // minus infinity in half precision
+
+// How many cells of a tile a query sees, and how many there are up to the last of those.
+struct Glimpse {
+    uint16_t count, end;
+};
+
+struct Sight {
+    int                  queries, keys, tile;
+    std::vector<Glimpse> glimpses; // [query][tile]
+
+    int            tiles() const { return (keys + tile - 1) / tile; }
+    int            width(int t) const { return t * tile + tile <= keys ? tile : keys - t * tile; }
+    const Glimpse *of(int query) const { return glimpses.data() + (size_t)query * tiles(); }
+};
+
+inline const uint16_t *mask_row(const Attention &a, int query) {
+    return reinterpret_cast<const uint16_t *>(a.mask + (size_t)query * a.mask_query);
+}
+
+// Of `count` cells of a mask's row.
+Glimpse glimpse(const uint16_t *mask, int count);
+
+// In tiles of `tile` cells. Raises std::bad_alloc.
+Sight look(const Attention &, int tile, Team &);
+
+} // namespace kimicode
