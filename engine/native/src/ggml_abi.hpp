@@ -14,7 +14,9 @@ constexpr const char *VERSION = "0.25.3";
 constexpr int BACKEND_API_VERSION = 2;
 
 constexpr int DIMS = 4, SOURCES = 10;
-constexpr int OP_MUL_MAT = 29, OP_FLASH_ATTN_EXT = 74;
+constexpr int OP_NONE = 0, OP_CONCAT = 22, OP_MUL_MAT = 29, OP_FLASH_ATTN_EXT = 74;
+constexpr int FLAG_OUTPUT = 2;
+constexpr int USAGE_WEIGHTS = 1;
 constexpr int TYPE_F32 = 0, TYPE_F16 = 1;
 constexpr int DEVICE_ACCEL = 3;
 constexpr int STATUS_OK = 0, STATUS_FAILED = -1, STATUS_ALLOC_FAILED = -2;
@@ -34,6 +36,16 @@ struct Tensor {
     char     name[64];
     void    *extra;
     char     padding[8];
+};
+
+// How values of a type are stored.
+struct TypeTraits {
+    const char *type_name;
+    int64_t     block, block_interleave;
+    size_t      type_size;
+    bool        is_quantized;
+    void (*to_float)(const void *, float *, int64_t); // null: they are f32
+    void *from_float;
 };
 
 struct Graph;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "expanded_tile.hpp"
 #include "tile.hpp"
 
 #include <chrono>
@@ -47,7 +48,7 @@ template <class A> double peak_of(double seconds) {
 
 template <class A> constexpr Kernel kernel_of(const char *name, bool exact, bool (*runs)()) {
     using T = Tile<A>;
-    return Kernel{name, exact, runs, T::scratch, T::share, T::merge, peak_of<A>, T::KEYS};
+    return Kernel{name, exact, runs, T::scratch, T::share, T::merge, peak_of<A>, T::KEYS, &expanded_of<A>};
 }
 
 } // namespace kimicode

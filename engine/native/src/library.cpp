@@ -26,7 +26,10 @@ const Ggml *loaded_ggml() {
         void *library = base_library();
         return library && take(library, "ggml_version", found.version) &&
                take(library, "ggml_backend_cpu_buffer_type", found.cpu_buffer_type) &&
-               take(library, "ggml_backend_buft_is_host", found.is_host) && take(library, "ggml_graph_n_nodes", found.node_count) &&
+               take(library, "ggml_backend_buft_is_host", found.is_host) &&
+               take(library, "ggml_backend_buffer_is_host", found.buffer_is_host) &&
+               take(library, "ggml_backend_buffer_get_usage", found.buffer_usage) &&
+               take(library, "ggml_get_type_traits", found.type_traits) && take(library, "ggml_graph_n_nodes", found.node_count) &&
                take(library, "ggml_graph_node", found.node);
     }();
     return there ? &found : nullptr;

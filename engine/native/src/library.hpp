@@ -11,6 +11,9 @@ struct Ggml {
     const char *(*version)();
     ggml::BufferType *(*cpu_buffer_type)();
     bool (*is_host)(ggml::BufferType *);
+    bool (*buffer_is_host)(void *);
+    int (*buffer_usage)(void *);
+    const ggml::TypeTraits *(*type_traits)(int type);
     int (*node_count)(ggml::Graph *);
     ggml::Tensor *(*node)(ggml::Graph *, int);
 };

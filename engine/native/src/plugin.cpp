@@ -7,10 +7,14 @@
 #include "api.h"
 #include "attention.hpp"
 #include "library.hpp"
+#include "matrices.hpp"
+#include "memory.hpp"
 #include "operation.hpp"
 #include "selftest.hpp"
 #include "team.hpp"
 
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <new>
 #include <string>
@@ -24,8 +28,14 @@ struct Choice {
 };
 Choice choice;
 
+std::atomic<Form> preferred{Form::cheaper};
+std::array<std::atomic<uint64_t>, 3> computed; // attentions, by the form in which they were
+
+Readers readers;
+
 struct Context {
-    Team team{1};
+    Team  team{1};
+    Block memory;
 };
 
 Context &context_of(ggml::Backend *backend) { return *static_cast<Context *>(backend->context); }
@@ -37,13 +47,25 @@ void release(ggml::Backend *backend) {
     delete backend;
 }
 
+void compute_stream(const Attention &a, const Expansion *matrices, Context &context) {
+    bool expanded = matrices && attend_expanded(a, *matrices, *choice.kernel, context.team, preferred, context.memory);
+    if (!expanded) attend(a, *choice.kernel, context.team, context.memory);
+    ++computed[static_cast<size_t>(expanded ? Form::expanded : Form::absorbed)];
+}
+
 int compute(ggml::Backend *backend, ggml::Graph *graph) {
     const Ggml &ggml = *loaded_ggml();
     try {
         for (int i = 0; i < ggml.node_count(graph); ++i) {
             const ggml::Tensor &op = *ggml.node(graph, i);
             if (op.op != ggml::OP_FLASH_ATTN_EXT) continue; // views, which compute nothing
-            for (int stream = 0; stream < streams(op); ++stream) attend(attention_of(op, stream), *choice.kernel, context_of(backend).team);
+            Expansion matrices;
+            // The scheduler computes as far as a node that an evaluation callback wants to see.
+            bool alone = i + 1 == ggml.node_count(graph);
+            const ggml::Tensor *reader = alone ? nullptr : readers.only_reader(op);
+            bool known = reader && matrices_of(op, *reader, matrices);
+            for (int stream = 0; stream < streams(op); ++stream)
+                compute_stream(attention_of(op, stream), known ? &matrices : nullptr, context_of(backend));
         }
     } catch (const std::bad_alloc &) {
         return ggml::STATUS_ALLOC_FAILED;
@@ -76,7 +98,14 @@ void properties(ggml::Device *device, ggml::DeviceProperties *out) {
 }
 
 ggml::BufferType *buffer_type(ggml::Device *) { return loaded_ggml()->cpu_buffer_type(); }
-bool supports(ggml::Device *, const ggml::Tensor *op) { return is_latent_attention(*op); }
+bool supports(ggml::Device *, const ggml::Tensor *op) {
+    try {
+        readers.saw(*op);
+    } catch (const std::bad_alloc &) {
+        return false; // what it knew of another operation at this address would not be forgotten
+    }
+    return is_latent_attention(*op);
+}
 bool supports_buffer(ggml::Device *, ggml::BufferType *type) { return loaded_ggml()->is_host(type); }
 
 const char *registry_name(ggml::Registry *) { return "kimicode"; }
@@ -126,6 +155,14 @@ int kimicode_choose(const char *kernel) {
     choice.kernel = found;
     return 0;
 }
+
+int kimicode_prefer(int form) {
+    if (form < 0 || form > static_cast<int>(Form::expanded)) return 1;
+    preferred = static_cast<Form>(form);
+    return 0;
+}
+
+uint64_t kimicode_computed(int form) { return form > 0 && form <= static_cast<int>(Form::expanded) ? computed[form].load() : 0; }
 
 const char *kimicode_refusal(void) { return choice.refusal.c_str(); }
 
