@@ -35,7 +35,7 @@ from engine.native.build import BuildError
 from engine.native.library import Cell, Library
 
 KIB: Final = 1024
-DEPTHS: Final = (256, *(KIB << power for power in range(8)))
+DEPTHS: Final = tuple(256 << power for power in range(10))
 """Keys that one query sees: 256, which is the least that llama.cpp computes, to 131,072."""
 
 TAIL: Final = 32

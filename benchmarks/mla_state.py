@@ -2,7 +2,8 @@
 
 Both libraries write a sequence's cells alike: a beginning, the number of cells, for each cell its position and its owners, and for each
 layer the type and the bytes of a cell, then all cells. llama.cpp (`llama_kv_cache::state_write`, `llama_context::state_seq_get_data`)
-begins with a mark, the sequence and the number of streams, and lists one owner a cell; ik_llama.cpp (`write_kv_cache`) does neither.
+begins with a mark, the sequence and the number of streams, and lists one owner a cell; ik_llama.cpp (`write_kv_cache`) does neither, and
+ends with two zeros, for other kinds of caches that a model may have beside.
 What this module does not do: save or restore; it knows 16-bit floating-point cells only.
 """
 
@@ -19,17 +20,19 @@ _LAYER: Final = struct.Struct("<iQ")
 
 @dataclass(frozen=True)
 class Layout:
-    """`beginning` is how many bytes come before the number of cells, `owners` how many owners each cell lists, 4 bytes each."""
+    """`beginning` is how many bytes come before the number of cells, `owners` how many owners each cell lists, 4 bytes each, and `ending`
+    how many bytes, all zero, follow the layers."""
 
     beginning: int
     owners: int
+    ending: int
 
 
 class Layouts(Enum):
     """The two that there are."""
 
-    LLAMA = Layout(12, 1)
-    IK = Layout(0, 0)
+    LLAMA = Layout(12, 1, 0)
+    IK = Layout(0, 0, 8)
 
 
 class StateError(Exception):
@@ -60,6 +63,6 @@ def widen(state: bytes, layouts: Layouts, count: int, seed: int = 0) -> bytes:
             raise StateError(f"its cells are of type {kind}, not 16-bit floating point")
         parts += [state[at : at + _LAYER.size], rng.standard_normal((count, size // 2), np.float32).astype("<f2").tobytes()]
         at += _LAYER.size + size
-    if at != len(state):
-        raise StateError(f"{len(state) - at} bytes are left behind the layers")
-    return b"".join(parts)
+    if state[at:] != bytes(layout.ending):
+        raise StateError(f"{len(state) - at} bytes are left behind the layers, not {layout.ending} zeros")
+    return b"".join([*parts, state[at:]])

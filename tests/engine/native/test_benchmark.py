@@ -73,17 +73,19 @@ def test_a_widened_state_is_one_that_llama_saves(tmp_path: Path) -> None:
 def state(owners: int, layers: int, kind: int = 1) -> bytes:
     """The state of one token as ik_llama.cpp writes it, with so many owners listed."""
     cell = struct.pack("<Iii", 1, 0, owners) + b"\0\0\0\0" * owners
-    return cell + struct.pack("<II", 2, layers) + layers * (struct.pack("<iQ", kind, 8) + bytes(8))
+    return cell + struct.pack("<II", 2, layers) + layers * (struct.pack("<iQ", kind, 8) + bytes(8)) + bytes(8)
 
 
 def test_the_other_layout_has_no_beginning_and_no_owners() -> None:
     wide = mla_state.widen(state(0, 2), Layouts.IK, 3)
     assert struct.unpack_from("<I6i", wide) == (3, 0, 0, 1, 0, 2, 0)
     assert wide[28:36] == struct.pack("<II", 2, 2)
-    assert len(wide) == 36 + 2 * (12 + 3 * 8)
+    assert len(wide) == 36 + 2 * (12 + 3 * 8) + 8
 
 
-@pytest.mark.parametrize("bad", [b"", state(0, 1)[:-1], state(0, 1) + b"\0", state(0, 1, kind=8), state(1, 1), state(0, 2)[:-9]])
+@pytest.mark.parametrize(
+    "bad", [b"", state(0, 1)[:-1], state(0, 1) + b"\0", state(0, 1)[:-1] + b"\1", state(0, 1, kind=8), state(1, 1), state(0, 2)[:-17]]
+)
 def test_a_state_of_another_layout_is_refused(bad: bytes) -> None:
     with pytest.raises(StateError):
         mla_state.widen(bad, Layouts.IK, 3)
