@@ -4,6 +4,9 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <iterator>
+#include <map>
+#include <unordered_map>
 #include <utility>
 
 namespace kimicode {
@@ -110,14 +113,9 @@ void list_short(std::vector<Run> &runs, const Attention &a, const Group &group, 
     for (Run &run : runs) run.listed |= many;
 }
 
-struct Signed {
-    uint64_t seers; // a bit for each query that sees it
-    int32_t  cell;
-};
-
-// The cells of listed runs that anybody sees, those of the same queries side by side.
-std::vector<Signed> signed_cells(const Attention &a, const Group &group, const std::vector<Run> &runs) {
-    std::vector<Signed> all;
+// The cells of listed runs that anybody sees, by who does: a bit for each query of the group.
+std::map<uint64_t, std::vector<int32_t>> cells_of(const Attention &a, const Group &group, const std::vector<Run> &runs) {
+    std::unordered_map<uint64_t, std::vector<int32_t>> found;
     std::vector<uint64_t> seers;
     for (const Run &run : runs) {
         if (!run.listed) continue;
@@ -128,30 +126,52 @@ std::vector<Signed> signed_cells(const Attention &a, const Group &group, const s
                 for (int key = 0; key < step.keys; ++key) seers[key] |= (uint64_t)(mask[key] != HIDDEN) << i;
             }
             for (int key = 0; key < step.keys; ++key)
-                if (seers[key]) all.push_back({seers[key], step.key + key});
+                if (seers[key]) found[seers[key]].push_back(step.key + key);
         }
     }
-    std::stable_sort(all.begin(), all.end(), [](const Signed &x, const Signed &y) { return x.seers > y.seers; });
-    return all;
+    return {std::make_move_iterator(found.begin()), std::make_move_iterator(found.end())};
 }
 
-// Listed runs become one, the group's list.
-void gather(std::vector<Run> &runs, const Attention &a, Group &group, int tile) {
-    std::vector<Signed> cells = signed_cells(a, group, runs);
-    std::erase_if(runs, [](const Run &run) { return run.listed; });
-    if (cells.empty()) return;
-    Run run{true, {}};
-    for (size_t at = 0; at < cells.size(); at += tile) {
-        int count = (int)std::min<size_t>(tile, cells.size() - at);
-        uint64_t seers = 0;
-        for (int i = 0; i < count; ++i) {
-            seers |= cells[at + i].seers;
-            group.list.push_back(cells[at + i].cell);
-        }
-        double cost = (std::popcount(seers) + 2 * READING / a.heads) * count;
-        run.add({(int)at, count, std::countr_zero(seers), 64 - std::countl_zero(seers), cost});
+// Cells go to the end of the group's list, and tiles of them to the end of a run.
+void append(Run &run, const Attention &a, Group &group, int tile, uint64_t seers, const std::vector<int32_t> &cells) {
+    double reading = 2 * READING / a.heads;
+    for (size_t at = 0; at < cells.size();) {
+        if (run.steps.empty() || run.steps.back().keys == tile) run.add({(int)group.list.size(), 0, LARGEST_GROUP, 0, 0});
+        Step &step = run.steps.back();
+        int count = (int)std::min<size_t>(tile - step.keys, cells.size() - at);
+        step.keys += count;
+        step.first = std::min(step.first, std::countr_zero(seers));
+        step.last = std::max(step.last, LARGEST_GROUP - std::countl_zero(seers));
+        step.cost += (std::popcount(seers) + reading) * count; // a tile that two see parts of costs more, but there are few
+        run.cost += (std::popcount(seers) + reading) * count;
+        group.list.insert(group.list.end(), cells.begin() + (long)at, cells.begin() + (long)at + count);
+        at += count;
     }
-    runs.push_back(std::move(run));
+}
+
+// Many cells of queries that follow each other: worth pieces for these alone.
+bool apart(const Attention &a, uint64_t seers, size_t cells) {
+    int queries = LARGEST_GROUP - std::countl_zero(seers) - std::countr_zero(seers);
+    return queries == std::popcount(seers) && (double)cells > 4 * OVERHEAD && 64 / a.heads <= 1;
+}
+
+// Listed runs become others of the group's list, up to `most` in all with those that are not.
+void gather(std::vector<Run> &runs, const Attention &a, Group &group, int tile, int most) {
+    auto cells = cells_of(a, group, runs);
+    std::erase_if(runs, [](const Run &run) { return run.listed; });
+    int parts = (int)std::count_if(cells.begin(), cells.end(), [&](const auto &of) { return apart(a, of.first, of.second.size()); });
+    bool split = (int)runs.size() + parts + 1 <= most;
+    Run mixed{true, {}};
+    for (const auto &[seers, list] : cells) {
+        if (split && apart(a, seers, list.size())) {
+            Run run{true, {}};
+            append(run, a, group, tile, seers, list);
+            runs.push_back(std::move(run));
+        }
+    }
+    for (const auto &[seers, list] : cells)
+        if (!split || !apart(a, seers, list.size())) append(mixed, a, group, tile, seers, list);
+    if (!mixed.steps.empty()) runs.push_back(std::move(mixed));
 }
 
 // Steps of a run become a piece, without those at its ends that nobody sees.
@@ -251,7 +271,7 @@ Division divide(const Attention &a, const Sight &sight, int threads) {
         Group group{query, end - query, {}, {}, 0, 0};
         runs.push_back(runs_of(a, sight, group));
         list_short(runs.back(), a, group, slots);
-        gather(runs.back(), a, group, sight.tile);
+        gather(runs.back(), a, group, sight.tile, slots);
         for (const Run &run : runs.back()) d.cost += run.cost;
         d.groups.push_back(std::move(group));
     }
