@@ -28,6 +28,7 @@ import llama_cpp.llama_cpp as api
 
 from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
 from engine.parts import read_parts
 from engine.placement import Placement, apply
@@ -86,11 +87,11 @@ class Options:
     attention: Attention = DEFAULT
 
 
-def attention_kernel(wish: Attention) -> Loaded:
+def attention_kernel(wish: Attention, path: Path = TARGET) -> Loaded:
     """Load our attention into this process's llama.cpp, once; see `engine.native.plugin.load`."""
     # llama.cpp's log is silenced first.
     _library()
-    return load(wish)
+    return load(wish, path)
 
 
 def default_threads(size: int) -> int:

@@ -24,14 +24,15 @@ _COMPILERS: Final = ("c++", "g++", "clang++")
 _THREADS: Final = "-pthread"
 _OPENMP: Final = "-fopenmp"
 
-# Clang has a runtime of its own, libomp: its threads would compete with those of libgomp, which llama.cpp has from GCC.
-_OPENMP_PROBE: Final = """
+OPENMP_PROBE: Final = """
 #ifdef __clang__
 #error another runtime
 #endif
 #include <omp.h>
 int threads() { return omp_get_max_threads(); }
 """
+"""What only a compiler with llama.cpp's OpenMP takes. Clang has a runtime of its own, libomp: its threads would compete with those of
+libgomp, which llama.cpp has from GCC."""
 
 
 class BuildError(Exception):
@@ -86,7 +87,7 @@ def _compiled(compiler: str, flags: Sequence[str], parts: Sequence[Source], targ
 def _has_openmp(compiler: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="kimicode-") as folder:
         command = (compiler, _OPENMP, "-x", "c++", "-shared", "-fPIC", "-", "-o", os.path.join(folder, "probe"))
-        return subprocess.run(command, input=_OPENMP_PROBE, capture_output=True, text=True, check=False).returncode == 0
+        return subprocess.run(command, input=OPENMP_PROBE, capture_output=True, text=True, check=False).returncode == 0
 
 
 def _state(compiler: str, flags: Sequence[str], parts: Sequence[Source]) -> str:
