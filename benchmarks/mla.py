@@ -5,9 +5,10 @@
 Alone: one layer's attention at K2.6's sizes (64 heads over cells of 576 values), the same data for all, who computes taking turns. Whole
 steps: a dense and a mixture-of-experts layer of real dimensions (`mla_slice.py`, made where it is not there yet: 10.2 GB), a cache filled
 with random latents, one process after the other. `stock` is the installed llama.cpp without our backend; `ik` the checkout at DIR, with
--mla 3 -fa; `precise` and `fast` are ours. ik computes batches of 128 tokens and more in another form than the operation that is measured
-alone: for these its whole steps count. A ratio is the peer's time over ours; in brackets what it would be at the processor's peak.
-Prints tables and, last, one JSON object. What this program does not do: judge quality.
+-mla 3 -fa; `precise` and `fast` are ours. Batches of 128 queries and more may be computed in the expanded form, each head's own keys and
+values: ours are, where that is cheaper. So does ik, but around the operation that is measured alone: for these its whole steps count. A
+ratio is the peer's time over ours; in brackets what it would be at the processor's peak. Prints tables and, last, one JSON object.
+What this program does not do: judge quality.
 """
 
 import argparse
@@ -41,6 +42,9 @@ DEPTHS: Final = tuple(256 << power for power in range(10))
 TAIL: Final = 32
 """Cells that each sequence has of its own behind a prefix of 8,192."""
 
+LARGE: Final = 128
+"""Queries of a batch that may be computed in the expanded form; the peer's own models begin there too."""
+
 ROOM: Final = 1.15
 """Memory for a slice, in times of its file: llama.cpp copies weights into another order."""
 
@@ -52,10 +56,10 @@ def cases() -> list[Case]:
         *(Case(f"attention_{short(keys)}", 1, keys) for keys in DEPTHS),
         Case("attention_8k_q8_0", 1, eight, Cell.Q8_0),
         Case("attention_8k_bf16", 1, eight, Cell.BF16),
-        *(Case(f"batch_{queries}_at_8k", queries, eight) for queries in (2, 8, 32, 64, 128)),
+        *(Case(f"batch_{queries}_at_8k", queries, eight, factored=queries >= LARGE) for queries in (2, 8, 32, 64, 128)),
         Case("shared_prefix", SEQUENCES, eight + SEQUENCES * TAIL, view=View.SHARED, prefix=eight),
         Case("separate_prefixes", SEQUENCES, SEQUENCES * (eight + TAIL), view=View.SEPARATE),
-        Case("prefill_512_at_8k", BATCH, eight + BATCH, view=View.CAUSAL),
+        Case("prefill_512_at_8k", BATCH, eight + BATCH, view=View.CAUSAL, factored=True),
     ]
 
 

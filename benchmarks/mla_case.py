@@ -14,12 +14,14 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.native.library import Cell, Cells
+from engine.native.library import Cell, Cells, Matrices
 
 HEADS: Final = 64
 ROPE: Final = 64
 LATENT: Final = 512
 WIDTH: Final = LATENT + ROPE
+RANK: Final = 128
+"""How many values the latent part of a head's query was made of, and how many its result will serve to compute."""
 
 SCALE: Final = 3 / WIDTH**0.5
 """What scores are multiplied with: random queries and cells have products with a standard deviation of the root of `WIDTH`."""
@@ -50,7 +52,8 @@ class View(Enum):
 
 @dataclass(frozen=True)
 class Case:
-    """`prefix` is how many cells all queries of a `SHARED` view see."""
+    """`prefix` is how many cells all queries of a `SHARED` view see. Where it is `factored` it may be computed in the expanded form: the
+    matrices are known of which queries were made, and with which results will be multiplied."""
 
     name: str
     queries: int
@@ -58,6 +61,7 @@ class Case:
     kind: Cell = Cell.F16
     view: View = View.OPEN
     prefix: int = 0
+    factored: bool = False
 
     @property
     def pairs(self) -> int:
@@ -76,8 +80,11 @@ class Case:
 
     @property
     def operations(self) -> float:
-        """Multiplications and additions that cannot be done without: of scores and of values, for every head."""
-        return 2.0 * HEADS * (WIDTH + LATENT) * self.pairs
+        """Multiplications and additions that can't be done without, of scores and of values, for every head: in the absorbed form, or in
+        the expanded one where that takes fewer and may be used."""
+        absorbed = 2.0 * HEADS * (WIDTH + LATENT) * self.pairs
+        expanded = 2.0 * HEADS * ((2 * RANK + ROPE) * self.pairs + 2 * RANK * LATENT * self.keys)
+        return min(absorbed, expanded) if self.factored else absorbed
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,23 @@ class Data:
     queries: NDArray[np.float32]
     cells: Cells
     mask: NDArray[np.float16]
+    matrices: Matrices | None
+
+    def read(self, result: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a reader gets of a result: of a factored case only its product with the values' matrices."""
+        return result if self.matrices is None else np.einsum("qhl,hrl->qhr", result, self.matrices.values, optimize=True)
 
 
 def data(case: Case, seed: int = 0) -> Data:
     """The case's data; the same each time."""
     rng = np.random.default_rng(seed)
     queries = rng.standard_normal((case.queries, HEADS, WIDTH), np.float32)
-    return Data(queries, Cells(encode(rng.standard_normal((case.keys, WIDTH), np.float32), case.kind), case.kind, WIDTH), mask(case))
+    cells = Cells(encode(rng.standard_normal((case.keys, WIDTH), np.float32), case.kind), case.kind, WIDTH)
+    if not case.factored:
+        return Data(queries, cells, mask(case), None)
+    keys, values = rng.standard_normal((HEADS, LATENT, RANK), np.float32), rng.standard_normal((HEADS, RANK, LATENT), np.float32)
+    queries[:, :, :LATENT] = np.einsum("qhr,hlr->qhl", queries[:, :, :RANK], keys / np.float32(RANK**0.5), optimize=True)
+    return Data(queries, cells, mask(case), Matrices(keys, values))
 
 
 def encode(values: NDArray[np.float32], kind: Cell) -> NDArray[np.uint8]:

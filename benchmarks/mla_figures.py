@@ -39,7 +39,7 @@ def figures(measured: Measured) -> dict[str, float]:
         found |= {f"{step}_ms_{who}": 1000 * seconds for who, seconds in times.items()}
         for ours, ending in OURS.items():
             found |= {f"{step}_vs_{peer}{ending}": times[peer] / times[ours] for peer in PEERS if peer in times and ours in times}
-    return found | _prefixes(measured.times) | _cells(measured.times)
+    return found | _prefixes(measured.times) | _cells(measured.times) | _prompts(measured.steps)
 
 
 def _of_case(case: str, times: Mapping[str, float], ours: str, ending: str, least: float) -> dict[str, float]:
@@ -73,3 +73,11 @@ def _cells(times: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Cells of 8 bits against cells of 16: the time of the first in times of the second."""
     plain, small = times.get("attention_8k", {}), times.get("attention_8k_q8_0", {})
     return {f"q8_vs_f16_time{ending}": small[ours] / plain[ours] for ours, ending in OURS.items() if ours in plain and ours in small}
+
+
+def _prompts(steps: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Attention of a prompt's part as llama.cpp runs it: what the step takes longer behind 8,192 tokens than behind none."""
+    start, deep = (steps.get(f"step_prefill_512_depth_{depth}", {}) for depth in ("0", "8k"))
+    longer = {who: deep[who] - start[who] for who in deep if who in start and deep[who] > start[who]}
+    pairs = [(peer, ours, ending) for peer in PEERS for ours, ending in OURS.items() if peer in longer and ours in longer]
+    return {f"step_prefill_512_attention_vs_{peer}{ending}": longer[peer] / longer[ours] for peer, ours, ending in pairs}

@@ -20,8 +20,9 @@ import numpy as np
 from mla_case import Case, Data
 from numpy.typing import NDArray
 
+from engine.errors import EngineError
 from engine.native.build import find_compiler
-from engine.native.library import Cell, Library
+from engine.native.library import Cell, Form, Library, Matrices
 
 HERE: Final = Path(__file__).parent
 _FLAGS: Final = ("-std=c++20", "-O2")
@@ -85,7 +86,7 @@ class Contestant(Protocol):
 
 
 class Ours:
-    """One of our kernels, called directly."""
+    """One of our kernels, called directly; in the form that is cheaper, where there is a choice."""
 
     def __init__(self, name: str, library: Library, kernel: str, threads: int) -> None:
         self.name = name
@@ -96,26 +97,35 @@ class Ours:
         return case.queries > 0
 
     def prepare(self, case: Case, what: Data) -> NDArray[np.float32]:
-        """Compute it once."""
-        self._data = what
+        """Choose the form, and compute once."""
+        self._data, self._matrices = what, what.matrices
         self._out = np.empty((case.queries, mla_case.HEADS, mla_case.LATENT), np.float32)
-        self.run()
+        if self._matrices is not None:
+            try:
+                return self._expanded(self._matrices)
+            except EngineError:
+                self._matrices = None
+        self._absorbed()
         return self._out
 
     def run(self) -> float:
-        """Compute it again, into the same memory."""
-        what, begun = self._data, time.perf_counter()
-        self._library.attend(
-            what.queries,
-            what.cells,
-            mla_case.LATENT,
-            mla_case.SCALE,
-            self._kernel,
-            mask=what.mask,
-            threads=self._threads,
-            out=self._out,
-        )
+        """Compute it again."""
+        begun = time.perf_counter()
+        if self._matrices is None:
+            self._absorbed()
+        else:
+            self._expanded(self._matrices)
         return time.perf_counter() - begun
+
+    def _absorbed(self) -> None:
+        d, latent, scale = self._data, mla_case.LATENT, mla_case.SCALE
+        self._library.attend(d.queries, d.cells, latent, scale, self._kernel, mask=d.mask, threads=self._threads, out=self._out)
+
+    def _expanded(self, matrices: Matrices) -> NDArray[np.float32]:
+        d, form = self._data, Form.CHEAPER
+        return self._library.attend_expanded(
+            d.queries, d.cells, matrices, mla_case.SCALE, self._kernel, mask=d.mask, threads=self._threads, form=form
+        )
 
 
 class Peer:

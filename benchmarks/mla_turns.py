@@ -46,7 +46,7 @@ def operation(case: Case, contestants: Sequence[Contestant], budget: float) -> F
     with. Raises `PeerError` where one computes something else."""
     what = mla_case.data(case)
     takers = [contestant for contestant in contestants if contestant.takes(case)]
-    results = {contestant.name: contestant.prepare(case, what) for contestant in takers}
+    results = {contestant.name: what.read(contestant.prepare(case, what)) for contestant in takers}
     right = results[takers[-1].name]
     errors = {name: float(np.linalg.norm(result - right) / np.linalg.norm(right)) for name, result in results.items()}
     if wrong := [name for name, error in errors.items() if not error < LARGEST_ERROR]:

@@ -133,6 +133,28 @@ MEASURED = Measured(
 )
 
 
+def test_a_factored_case_counts_the_form_of_fewer_operations_and_its_queries_lie_in_the_columns_of_its_keys() -> None:
+    small, large = (Case("any", queries, 8192, factored=True) for queries in (8, 512))
+    assert small.operations == Case("any", 8, 8192).operations
+    assert large.operations == 2.0 * 64 * ((128 + 64 + 128) * 512 * 8192 + 2 * 128 * 512 * 8192)
+    what = mla_case.data(Case("any", 3, 5, factored=True))
+    assert what.matrices is not None
+    latent, keys = what.queries[:, 0, :512].T, what.matrices.keys[0]
+    left = latent - keys @ np.linalg.lstsq(keys, latent, rcond=None)[0]
+    assert np.linalg.norm(left) < 1e-4 * np.linalg.norm(latent)
+    assert what.read(np.ones((3, 64, 512), np.float32)).shape == (3, 64, 128)
+
+
+def test_attention_of_a_prompt_is_what_a_step_takes_longer() -> None:
+    steps = {
+        "step_prefill_512_depth_0": {"stock": 3.0, "fast": 2.5, "precise": 3.0},
+        "step_prefill_512_depth_8k": {"stock": 18.0, "fast": 5.0, "precise": 2.9},
+    }
+    found = mla_figures.figures(Measured({}, {}, {}, steps))
+    assert found["step_prefill_512_attention_vs_stock"] == 6
+    assert "step_prefill_512_attention_vs_stock_precise" not in found
+
+
 def test_ratios_and_their_bounds() -> None:
     found = mla_figures.figures(MEASURED)
     assert found["attention_8k_vs_stock"] == 5
