@@ -1,12 +1,12 @@
 #include "division.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <functional>
-#include <iterator>
 #include <map>
-#include <unordered_map>
+#include <numeric>
 #include <utility>
 
 namespace kimicode {
@@ -113,9 +113,29 @@ void list_short(std::vector<Run> &runs, const Attention &a, const Group &group, 
     for (Run &run : runs) run.listed |= many;
 }
 
-// The cells of listed runs that anybody sees, by who does: a bit for each query of the group.
-std::map<uint64_t, std::vector<int32_t>> cells_of(const Attention &a, const Group &group, const std::vector<Run> &runs) {
-    std::unordered_map<uint64_t, std::vector<int32_t>> found;
+// Cells by who sees them: a bit for each query of the group.
+class Seers {
+  public:
+    void add(uint64_t seers, int32_t cell) {
+        // Cells of the same few queries come again and again.
+        Recent &recent = recent_[(seers * 0x9e3779b97f4a7c15u) >> 60];
+        if (recent.seers != seers) recent = {seers, &found_[seers]};
+        recent.cells->push_back(cell);
+    }
+    const std::map<uint64_t, std::vector<int32_t>> &found() const { return found_; }
+
+  private:
+    struct Recent {
+        uint64_t              seers = 0;
+        std::vector<int32_t> *cells = nullptr;
+    };
+    Recent                                   recent_[16];
+    std::map<uint64_t, std::vector<int32_t>> found_;
+};
+
+// The cells of listed runs that anybody sees.
+Seers seers_of(const Attention &a, const Group &group, const std::vector<Run> &runs) {
+    Seers all;
     std::vector<uint64_t> seers;
     for (const Run &run : runs) {
         if (!run.listed) continue;
@@ -126,10 +146,10 @@ std::map<uint64_t, std::vector<int32_t>> cells_of(const Attention &a, const Grou
                 for (int key = 0; key < step.keys; ++key) seers[key] |= (uint64_t)(mask[key] != HIDDEN) << i;
             }
             for (int key = 0; key < step.keys; ++key)
-                if (seers[key]) found[seers[key]].push_back(step.key + key);
+                if (seers[key]) all.add(seers[key], step.key + key);
         }
     }
-    return {std::make_move_iterator(found.begin()), std::make_move_iterator(found.end())};
+    return all;
 }
 
 // Cells go to the end of the group's list, and tiles of them to the end of a run.
@@ -157,7 +177,9 @@ bool apart(const Attention &a, uint64_t seers, size_t cells) {
 
 // Listed runs become others of the group's list, up to `most` in all with those that are not.
 void gather(std::vector<Run> &runs, const Attention &a, Group &group, int tile, int most) {
-    auto cells = cells_of(a, group, runs);
+    if (std::none_of(runs.begin(), runs.end(), [](const Run &run) { return run.listed; })) return;
+    Seers all = seers_of(a, group, runs);
+    const auto &cells = all.found();
     std::erase_if(runs, [](const Run &run) { return run.listed; });
     int parts = (int)std::count_if(cells.begin(), cells.end(), [&](const auto &of) { return apart(a, of.first, of.second.size()); });
     bool split = (int)runs.size() + parts + 1 <= most;
@@ -172,6 +194,25 @@ void gather(std::vector<Run> &runs, const Attention &a, Group &group, int tile, 
     for (const auto &[seers, list] : cells)
         if (!split || !apart(a, seers, list.size())) append(mixed, a, group, tile, seers, list);
     if (!mixed.steps.empty()) runs.push_back(std::move(mixed));
+}
+
+// Runs of all groups, each found by one thread.
+std::vector<std::vector<Run>> tiles_of(const Attention &a, const Sight &sight, std::vector<Group> &groups, int slots, Team &team) {
+    std::vector<std::vector<Run>> runs(groups.size());
+    std::atomic<size_t> next{0};
+    auto work = [&](int) {
+        for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < groups.size();) {
+            runs[i] = runs_of(a, sight, groups[i]);
+            list_short(runs[i], a, groups[i], slots);
+            gather(runs[i], a, groups[i], sight.tile, slots);
+        }
+    };
+    if (groups.size() == 1 || (long)a.queries * a.keys < READ_ALONE) {
+        work(0);
+    } else {
+        team.run(work);
+    }
+    return runs;
 }
 
 // Steps of a run become a piece, without those at its ends that nobody sees.
@@ -192,10 +233,13 @@ void put(std::vector<Piece> &out, int index, const Group &group, const Run &run,
                    cost + OVERHEAD * (last - first)});
 }
 
+double cost_of(const std::vector<Run> &runs) {
+    return std::accumulate(runs.begin(), runs.end(), 0.0, [](double cost, const Run &run) { return cost + run.cost; });
+}
+
 // A group in about `ranges` pieces of equal cost.
 std::vector<Piece> cut(int index, const Group &group, const std::vector<Run> &runs, int ranges) {
-    double all = 0, done = 0;
-    for (const Run &run : runs) all += run.cost;
+    double all = cost_of(runs), done = 0;
     std::vector<Piece> pieces;
     int next = 1;
     for (const Run &run : runs) {
@@ -256,31 +300,27 @@ int ranges_of(const Attention &a, const Sight &sight, double cost, int groups, i
 int wave(const Attention &a) { return partial_queries(a) / 2; }
 
 int looking_tile(const Attention &a, int tile, int threads) {
+    constexpr int MANY = 512;
+    if (a.keys > MANY * tile) return std::min(a.keys / (MANY * tile) + 1, UINT16_MAX / tile) * tile;
     if (threads == 1) return tile;
     int even = (a.keys / (2 * threads) + 11) / 12 * 12; // register blocks are of 2, 4 or 6 cells
     return std::clamp(even, std::min(24, tile), tile);
 }
 
-Division divide(const Attention &a, const Sight &sight, int threads) {
+Division divide(const Attention &a, const Sight &sight, int threads, Team &team) {
     Division d;
     int count = group_count(a, threads), size = (a.queries + count - 1) / count, slots = std::max(2, partial_queries(a) / a.queries);
-    std::vector<std::vector<Run>> runs;
     for (int i = 0; i < count; ++i) {
         int query = first_of(a, i, count), end = first_of(a, i + 1, count);
-        if (query == end) continue;
-        Group group{query, end - query, {}, {}, 0, 0};
-        runs.push_back(runs_of(a, sight, group));
-        list_short(runs.back(), a, group, slots);
-        gather(runs.back(), a, group, sight.tile, slots);
-        for (const Run &run : runs.back()) d.cost += run.cost;
-        d.groups.push_back(std::move(group));
+        if (query < end) d.groups.push_back({query, end - query, {}, {}, 0, 0});
     }
+    std::vector<std::vector<Run>> runs = tiles_of(a, sight, d.groups, slots, team);
+    for (const auto &of : runs) d.cost += cost_of(of);
     int groups = (int)d.groups.size(), usual = ranges_of(a, sight, d.cost, groups, threads, size, slots);
     double target = usual > 1 ? d.cost / groups / usual : std::max(d.cost / groups, d.cost / threads);
     for (size_t i = 0; i < d.groups.size(); ++i) {
         Group &group = d.groups[i];
-        double cost = 0;
-        for (const Run &run : runs[i]) cost += run.cost;
+        double cost = cost_of(runs[i]);
         // A run more than one is a piece more.
         int most = slots - std::max(0, (int)runs[i].size() - 1), ranges = std::max(1, (int)std::lround(cost / target));
         std::vector<Piece> pieces = cut((int)i, group, runs[i], std::min(ranges, std::max(1, most)));

@@ -45,10 +45,11 @@ struct Division {
 constexpr size_t PARTIAL = 64u << 20;
 int              wave(const Attention &);
 
-// For at most `wave` queries. Raises std::bad_alloc.
-Division divide(const Attention &, const Sight &, int threads);
+// For `threads` threads, planned by those of `team`. At most `wave` queries. Raises std::bad_alloc.
+Division divide(const Attention &, const Sight &, int threads, Team &team);
 
-// In what tiles to look at a mask, given the kernel's: smaller where there would be too few for every thread.
+// In what tiles to look at a mask, given the kernel's: smaller where there would be too few for every thread, several at a time where there
+// are more than anybody needs.
 int looking_tile(const Attention &, int tile, int threads);
 
 } // namespace kimicode

@@ -6,11 +6,9 @@
 namespace kimicode {
 namespace {
 
-constexpr int ALONE = 1 << 16; // mask values that one thread reads faster than others wake
-constexpr int STRIP = 64;      // tiles that are read in one go
+constexpr int STRIP = 64; // tiles that are read in one go
 
-} // namespace
-
+// Of `count` cells of a mask's row.
 Glimpse glimpse(const uint16_t *mask, int count) {
     uint16_t seen = 0;
     for (int key = 0; key < count; ++key) seen += mask[key] != HIDDEN;
@@ -18,6 +16,8 @@ Glimpse glimpse(const uint16_t *mask, int count) {
     while (end > 0 && mask[end - 1] == HIDDEN) --end;
     return {seen, (uint16_t)end};
 }
+
+} // namespace
 
 Sight look(const Attention &a, int tile, Team &team) {
     Sight sight{a.queries, a.keys, tile, {}};
@@ -35,7 +35,7 @@ Sight look(const Attention &a, int tile, Team &team) {
     auto work = [&](int) {
         for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < jobs;) read(i / strips, i % strips);
     };
-    if (!a.mask || (long)a.queries * a.keys < ALONE) {
+    if (!a.mask || (long)a.queries * a.keys < READ_ALONE) {
         work(0);
     } else {
         team.run(work);

@@ -33,8 +33,8 @@ inline const uint16_t *mask_row(const Attention &a, int query) {
     return reinterpret_cast<const uint16_t *>(a.mask + (size_t)query * a.mask_query);
 }
 
-// Of `count` cells of a mask's row.
-Glimpse glimpse(const uint16_t *mask, int count);
+// Mask values that one thread reads about as fast as others wake.
+constexpr long READ_ALONE = 1 << 18;
 
 // In tiles of `tile` cells. Raises std::bad_alloc.
 Sight look(const Attention &, int tile, Team &);
