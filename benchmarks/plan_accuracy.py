@@ -1,8 +1,9 @@
 """How near `kimicode models plan` comes to what llama.cpp then does: predicted over measured speed, of prompts and of answers.
 
-Two models: kimi-nano, where llama.cpp's many small steps count, and one of random weights in K2's storage types (Q4_0 experts, Q8_0 the
-rest) that is written first, large enough for memory to count. The machine is measured anew. Prints a line a figure and, last, one JSON
-object; a ratio of 1 is a perfect prediction, 2 one twice too fast. `--quick` takes fewer tokens and a smaller file.
+Two models: kimi-nano, where llama.cpp's many small steps count, and one of random weights with K2's heads and cells in K2's storage types
+(Q4_0 experts, Q8_0 the rest) that is written first, large enough for memory to count. Each with llama.cpp's own attention, then with the
+engine's precise kernels, where they are built. The machine is measured anew each time. Prints a line a figure and, last, one JSON object; a
+ratio of 1 is a perfect prediction, 2 one twice too fast. `--quick` takes fewer tokens and a smaller file.
 """
 
 import argparse
@@ -17,18 +18,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gguf
-import llama_cpp.llama_cpp as api
 import numpy as np
 
 from engine import known
 from engine.layout import arrange
+from engine.llama import api  # not from llama_cpp: the engine sets how threads wait before it loads that
 from engine.machine import Machine
 from engine.measure import Remembered
+from engine.native import plugin
+from engine.native.plugin import Attention
 from engine.shapes import ModelShape, read
 from engine.speed import speed
-from engine.survey import survey
+from engine.survey import Looking, survey
 
-WIDTH, HEADS, Q_RANK, KV_RANK, NOPE, ROPE, VALUE = 2048, 16, 768, 512, 128, 64, 128
+WIDTH, HEADS, Q_RANK, KV_RANK, NOPE, ROPE, VALUE = 2048, 64, 768, 512, 128, 64, 128
 EXPERTS, USED, EXPERT_WIDTH, DENSE, VOCABULARY = 32, 4, 704, 4096, 32_000
 PROMPT, CONTEXT = 512, 3072
 SMALL = 128 << 20
@@ -43,8 +46,15 @@ def main() -> None:
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="kimicode-bench-", dir=os.environ.get("KIMICODE_BENCH_FOLDER")) as folder:
         large = write(Path(folder) / "random.gguf", layers=4 if quick else 8)
-        for name, path in (("nano", known.NANO), ("random", large)):
-            figures |= compare(name, path, Path(folder), answers=24 if quick else 64)
+        models = {"nano": known.NANO, "random": large}
+        for name, path in models.items():
+            figures |= compare(name, path, Path(folder), Attention.STOCK, answers=24 if quick else 64)
+        # Once loaded, a backend stays in its process: llama.cpp's own attention comes first.
+        if (loaded := plugin.load(Attention.PRECISE)).kernel is None:
+            print(f"without kernels: {loaded.reason}")
+            models = {}
+        for name, path in models.items():
+            figures |= compare(name, path, Path(folder), Attention.PRECISE, answers=24 if quick else 64)
     print(json.dumps(figures))
 
 
@@ -53,32 +63,43 @@ def SILENCE(_level: int, _text: bytes, _data: object) -> None:  # noqa: N802
     """llama.cpp's log is of no interest here."""
 
 
-def compare(name: str, path: Path, folder: Path, answers: int) -> dict[str, float]:
+def compare(name: str, path: Path, folder: Path, attention: Attention, answers: int) -> dict[str, float]:
     model = read(path)
-    machine = survey(path, folder, Remembered(folder / "measured.json"), again=True).machine
+    looked = survey(path, folder, Remembered(folder / "measured.json"), again=True, looking=Looking(attention))
+    machine = looked.machine
+    print(*looked.complaints, sep="\n", end="\n" if looked.complaints else "")
     prediction = predicted(model, machine)
-    found = measured(path, 1 if model.bytes < SMALL else machine.cpus, answers)
+    found = measured(path, 1 if model.bytes < SMALL else machine.cpus, answers, one_pass=attention is not Attention.STOCK)
     figures = {}
     print(
-        f"{name}: {model.bytes / 1e6:.0f} MB, memory {machine.memory_rate.value / 1e9:.1f} GB/s, {machine.compute.value / 1e9:.0f} GFLOP/s"
+        f"{name}, attention {attention.value}: {model.bytes / 1e6:.0f} MB, memory {machine.memory_rate.value / 1e9:.1f} GB/s, "
+        f"{machine.compute.value / 1e9:.0f} GFLOP/s"
     )
+    if machine.kernels is not None:
+        pace = machine.kernels.one if model.bytes < SMALL else machine.kernels.all
+        print(f"  attention {pace.decode.value / 1e9:.0f} and {pace.prefill.value / 1e9:.0f} GFLOP/s: {pace.prefill.how}")
     for what, guess in prediction.items():
         ratio = guess / found[what]
-        print(f"  {what:<16} predicted {guess:9.1f}   measured {found[what]:9.1f} tokens/s   ratio {ratio:.2f}")
-        figures |= {f"{name}_{what}_predicted": round(guess, 1), f"{name}_{what}_measured": round(found[what], 1)}
-        figures[f"{name}_{what}_ratio"] = round(ratio, 2)
+        print(f"  {what:<16} predicted {guess:9.1f}   measured {found[what]:9.1f} tokens/s   ratio {ratio:.2f}", flush=True)
+        prefix = f"{name}_{attention.value}_{what}"
+        figures |= {f"{prefix}_predicted": round(guess, 1), f"{prefix}_measured": round(found[what], 1), f"{prefix}_ratio": round(ratio, 2)}
     return figures
 
 
 def predicted(model: ModelShape, machine: Machine) -> dict[str, float]:
     layout = arrange(model, machine, CONTEXT, "f16", PROMPT)
     short, long = speed(model, machine, layout, PROMPT), speed(model, machine, layout, CONTEXT - PROMPT)
-    return {"prefill": short.prefill.expected, "decode": short.decode.expected, "decode_long": long.decode.expected}
+    return {
+        "prefill": short.prefill.expected,
+        "prefill_long": long.prefill.expected,
+        "decode": short.decode.expected,
+        "decode_long": long.decode.expected,
+    }
 
 
-def measured(path: Path, threads: int, answers: int) -> dict[str, float]:
-    """Tokens a second of a prompt, of answers behind it, and of answers behind a full context."""
-    with context(path, threads) as (handle, vocabulary):
+def measured(path: Path, threads: int, answers: int, *, one_pass: bool) -> dict[str, float]:
+    """Tokens a second of a short prompt and of one that fills the context, and of answers behind both."""
+    with context(path, threads, one_pass=one_pass) as (handle, vocabulary):
         tokens = np.random.default_rng(0).integers(0, vocabulary, CONTEXT).tolist()
         decode(handle, tokens[:PROMPT], 0)
         rates = []
@@ -87,9 +108,14 @@ def measured(path: Path, threads: int, answers: int) -> dict[str, float]:
             rates.append(PROMPT / decode(handle, tokens[:PROMPT], 0))
         short = answer_rate(handle, tokens, PROMPT, answers)
         api.llama_memory_seq_rm(api.llama_get_memory(handle), 0, PROMPT, -1)
-        for start in range(PROMPT, CONTEXT - PROMPT, PROMPT):
-            decode(handle, tokens[start : start + PROMPT], start)
-        return {"prefill": max(rates), "decode": short, "decode_long": answer_rate(handle, tokens, CONTEXT - PROMPT, answers)}
+        long = range(PROMPT, CONTEXT - PROMPT, PROMPT)
+        seconds = PROMPT / max(rates) + sum(decode(handle, tokens[start : start + PROMPT], start) for start in long)
+        return {
+            "prefill": max(rates),
+            "prefill_long": (CONTEXT - PROMPT) / seconds,
+            "decode": short,
+            "decode_long": answer_rate(handle, tokens, CONTEXT - PROMPT, answers),
+        }
 
 
 def answer_rate(handle: int, tokens: list[int], start: int, count: int) -> float:
@@ -114,11 +140,13 @@ def decode(handle: int, tokens: list[int], start: int) -> float:
 
 
 @contextlib.contextmanager
-def context(path: Path, threads: int) -> Iterator[tuple[int, int]]:
+def context(path: Path, threads: int, *, one_pass: bool) -> Iterator[tuple[int, int]]:
     model = api.llama_model_load_from_file(os.fsencode(path), api.llama_model_default_params())
     settings = api.llama_context_default_params()
     settings.n_ctx, settings.n_batch, settings.n_ubatch = CONTEXT, PROMPT, PROMPT
     settings.n_threads = settings.n_threads_batch = threads
+    if one_pass:
+        settings.flash_attn_type = 1
     handle = api.llama_init_from_model(model, settings)
     yield handle, api.llama_vocab_n_tokens(api.llama_model_get_vocab(model))
     api.llama_free(handle)
@@ -126,7 +154,7 @@ def context(path: Path, threads: int) -> Iterator[tuple[int, int]]:
 
 
 def write(path: Path, layers: int) -> Path:
-    """A model of K2's architecture with random weights: about 90 MB a layer."""
+    """A model of K2's architecture with random weights: about 120 MB a layer."""
     writer = gguf.GGUFWriter(path, "deepseek2", use_temp_file=False)
     writer.add_name("random")
     for key, value in {

@@ -170,7 +170,9 @@ def _best(work: Callable[[], object], shape: Shape, clock: Callable[[], float]) 
 
 
 def _kernel(names: Sequence[str], wish: Attention) -> str:
-    """The kernel that the engine would load."""
+    """The kernel that the engine would load. Raises `EngineError` where that is none."""
+    if wish is Attention.STOCK:
+        raise EngineError("llama.cpp's own attention is not measured here: wish for precise or fast")
     for name in names:
         if wish is Attention.FAST or name.endswith("-exact"):
             return name

@@ -117,7 +117,7 @@ def _figures(model: ModelShape, machine: Machine, layout: Layout) -> Iterator[Fi
         yield _rate("memory, reading", machine.memory_rate)
     if machine.compute is not None:
         yield _computing("computing, 32-bit", machine.compute)
-    if (pace := pace_of(model, machine)) is not None and layout.gpu_share < 1:
+    if (pace := pace_of(model, machine, layout)) is not None:
         yield _computing("attention, answering", pace.decode)
         yield _computing("attention, reading a prompt", pace.prefill)
     if layout.disk:

@@ -13,7 +13,7 @@ import typer
 from engine import advice, known, plan_text
 from engine.errors import EngineError
 from engine.machine import Machine, Rate
-from engine.native.plugin import DEFAULT, Attention
+from engine.native.plugin import AUTO, Attention, wish
 from engine.outlook import Wishes
 from engine.plan import plan as make_plan
 from engine.shapes import KvType, ModelShape
@@ -30,8 +30,8 @@ def plan(
     context: Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of context.")] = None,
     kv_type: Annotated[str | None, typer.Option("--kv-type", metavar="TYPE", help="The cache's type: f16 or q8_0.")] = None,
     attention: Annotated[
-        Attention, typer.Option("--attention", metavar="WHO", help="Who computes attention: precise or fast (our kernels), or stock.")
-    ] = DEFAULT,
+        str, typer.Option("--attention", metavar="WHO", help="Who computes attention: auto, fast, precise or stock, as when serving.")
+    ] = AUTO,
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help="Where the file would be kept, if it isn't here yet.", show_default=False)
     ] = Path("."),
@@ -45,7 +45,7 @@ def plan(
     """Where a model would live on this machine, how fast it would be, and what to change for more. Nothing is downloaded or loaded."""
     try:
         wishes = Wishes(context, _kv_type(kv_type))
-        shape, found = _looked(model, folder, Looking(attention), again=again)
+        shape, found = _looked(model, folder, Looking(_wish(attention)), again=again)
         machine = _what_if(found.machine, WhatIf(ram, ram_rate, disk_rate, gpu_memory))
         answer = make_plan(shape, machine, wishes, known.siblings(shape))
     except EngineError as error:
@@ -97,3 +97,11 @@ def _kv_type(given: str | None) -> KvType | None:
     if given is not None:
         raise typer.BadParameter(f"{given!r} is not a cache type: give f16 or q8_0", param_hint="--kv-type")
     return None
+
+
+def _wish(given: str) -> Attention:
+    try:
+        return wish(given)
+    except ValueError:
+        names = ", ".join((AUTO, *(kind.value for kind in Attention)))
+        raise typer.BadParameter(f"{given!r} computes no attention: give one of {names}", param_hint="--attention") from None

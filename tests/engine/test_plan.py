@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from engine import advice, fit, known, plan_text
+from engine.attention_rate import scale
 from engine.layout import CPU, GPU_SHARE, arrange
-from engine.machine import Disk, Gpu, Machine, Memory, Rate
+from engine.machine import Disk, Gpu, Kernels, Machine, Memory, Pace, Rate
 from engine.measure import Remembered
 from engine.outlook import Wishes, longest_context, outlook
 from engine.plan import Plan, plan
 from engine.plan_command import plan as command
 from engine.shapes import ModelShape, Precision, from_hyperparameters
-from engine.speed import HIT_CURVE, cases, hit_rate
+from engine.speed import EXPECTED, HIT_CURVE, cases, hit_rate, speed
 from tests.engine import tinygguf
 
 GIB = 1 << 30
@@ -193,6 +194,52 @@ def test_many_cpus_get_less_of_the_memory_s_rate_than_few() -> None:
     assert cases(computer(768, cpus=8), layout)[1].memory > cases(computer(768, cpus=64), layout)[1].memory
 
 
+KERNELS = Kernels(Pace(told(800e9), told(1000e9)), Pace(told(50e9), told(60e9)))
+
+
+def seconds_of_attention(model: ModelShape, machine: Machine, context: int) -> tuple[float, float]:
+    """Of a token of a prompt, and of an answer, as expected: what a context costs beyond a short one."""
+    layout = arrange(model, machine, 4096, "f16", 512)
+    near, far = speed(model, machine, layout, 512), speed(model, machine, layout, context)
+    return 1 / far.prefill.expected - 1 / near.prefill.expected, 1 / far.decode.expected - 1 / near.decode.expected
+
+
+def test_attention_takes_as_long_as_its_kernels_were_measured_to_take() -> None:
+    machine = replace(computer(768), kernels=KERNELS)
+    prefill, decode = seconds_of_attention(K26, machine, 100_512)
+    operations = 61 * 2 * 64 * 100_000 * (576 + 512)
+    assert decode == pytest.approx(operations / (800e9 * EXPECTED.kernels))
+    assert prefill == pytest.approx(operations / 2 / (1000e9 * EXPECTED.kernels))
+
+
+def test_a_small_model_has_one_thread_and_few_heads() -> None:
+    prefill, decode = seconds_of_attention(NANO, replace(computer(16), kernels=KERNELS), 3584)
+    shape = NANO.attention
+    operations = len(NANO.layers) * 2 * shape.heads * 3072 * (shape.cell + shape.latent)
+    assert decode == pytest.approx(operations / (50e9 * EXPECTED.kernels * scale(shape.heads, 1)))
+    assert prefill == pytest.approx(operations / 2 / (60e9 * EXPECTED.kernels * scale(shape.heads, 512)))
+
+
+def test_measured_kernels_leave_less_to_guess() -> None:
+    def width(machine: Machine) -> float:
+        decode = plan_for(K26, machine).outlook.speeds[-1].decode
+        return decode.high / decode.low
+
+    own = computer(768, compute=2e12)
+    assert width(replace(own, kernels=KERNELS)) < width(own) / 2
+
+
+def test_the_figures_name_the_kernels_where_they_attend() -> None:
+    def named(machine: Machine, model: ModelShape = K26) -> list[str]:
+        return [f"{figure.name} {figure.value}" for figure in plan_for(model, machine).figures if figure.name.startswith("attention")]
+
+    own = replace(computer(768), kernels=KERNELS)
+    assert named(own) == ["attention, answering 800 GFLOP/s", "attention, reading a prompt 1,000 GFLOP/s"]
+    assert named(own, NANO) == ["attention, answering 50 GFLOP/s", "attention, reading a prompt 60 GFLOP/s"]
+    assert named(replace(own, gpus=computer(1, gpu=6).gpus)) == [], "with layers on a GPU attention is llama.cpp's own"
+    assert named(computer(768)) == []
+
+
 def test_the_longest_context_keeps_everything_where_it_is() -> None:
     machine = computer(575)
     longest = longest_context(K26, machine, "f16")
@@ -255,7 +302,15 @@ def test_confidence_is_never_more_than_what_it_rests_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "machine", [computer(16), computer(128), computer(128, gpu=24), computer(768, gpu=96), replace(computer(64), compute=None)]
+    "machine",
+    [
+        computer(16),
+        computer(128),
+        computer(128, gpu=24),
+        computer(768, gpu=96),
+        replace(computer(64), compute=None),
+        replace(computer(64), kernels=KERNELS),
+    ],
 )
 @pytest.mark.parametrize("model", [K26, Q2, NANO])
 def test_the_text_fits_the_page_and_the_json_holds_all(model: ModelShape, machine: Machine) -> None:
@@ -304,12 +359,21 @@ def test_the_command(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-de
     assert json.loads(run("kimi-k2.6", "--json", "--ram", "768", "--gpu-memory", "0").stdout)["placement"]["gpu_layers"] == 0
     rates = json.loads(run("kimi-k2.6", "--json", "--ram-rate", "100", "--disk-rate", "12").stdout)["machine"]
     assert (rates["memory_rate"]["value"], rates["disk"]["rate"]["value"], rates["disk"]["rate"]["basis"]) == (100e9, 12e9, "told")
+    assert json.loads(run("kimi-nano", "--json", "--attention", "stock").stdout)["machine"]["kernels"] is None
     own = tinygguf.write(tmp_path / "own.gguf")
     assert json.loads(run(str(own), "--json").stdout)["model"]["files"] == [str(own)]
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nothing",), ("kimi-k2.6:Q9",), ("kimi-nano", "--kv-type", "f8"), ("missing.gguf",), ("kimi-nano", "--ram", "0")]
+    "arguments",
+    [
+        ("nothing",),
+        ("kimi-k2.6:Q9",),
+        ("kimi-nano", "--kv-type", "f8"),
+        ("missing.gguf",),
+        ("kimi-nano", "--ram", "0"),
+        ("kimi-nano", "--attention", "quick"),
+    ],
 )
 def test_bad_input_ends_with_2(run, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
     result = run(*arguments)
