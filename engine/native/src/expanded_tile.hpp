@@ -33,17 +33,34 @@ template <class A> struct ExpandedTile {
 
     static int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
-    // Rows in the lanes: [panel][word][row of the panel], and what to multiply each row's products with.
-    struct Packed {
-        Word  *words;
-        float *scale;
-        int    width; // words of a row
+    // Rows of `width` words; a chunk of words has a scale of its own, which its products must be multiplied with.
+    struct Format {
+        int width, chunk, chunks;
+
+        Format() = default;
+        // `apart`: so many values at the beginning share no chunk with the others.
+        Format(int values, int apart) : width(values / group), chunk(width), chunks(1) {
+            if constexpr (A::scaled) chunk = A::chunk_of(apart);
+            chunks = (width + chunk - 1) / chunk;
+        }
     };
-    // Rows that are one value for all lanes: [row][word].
-    struct Plain {
+    // Rows in the lanes: [panel][word][row of the panel], and scales [chunk][row of `rows`].
+    struct Packed : Format {
         Word  *words;
         float *scale;
-        int    width;
+        int    rows;
+
+        Packed from(int row) const { // a multiple of PANEL
+            Packed part = *this;
+            part.words += (size_t)row * this->width;
+            part.scale += row;
+            return part;
+        }
+    };
+    // Rows that are one value for all lanes: [row][word], and scales [row][chunk].
+    struct Plain : Format {
+        Word  *words;
+        float *scale;
     };
 
     struct State {
@@ -57,19 +74,24 @@ template <class A> struct ExpandedTile {
         float  *wide, *row, *turned;                                 // products [row][ranks]; rows to encode; the rotated parts of keys
         float  *sums, *peak, *total, *scores, *keep, *add, *block; // block: rows of one block of queries
         Word   *weights, *values, *unused;                           // values: [key group][value]
-        float  *value_scale;
+        float  *value_scale, *unused_scale;
         size_t  bytes = 0;
-        float   value_limit = 0;
 
         State(const Attention &a_, const Expansion &e_, const Part &part_, std::byte *base) : a(a_), e(e_), part(part_) {
             auto take = [&](auto *&at, size_t count) {
                 at = reinterpret_cast<std::remove_reference_t<decltype(at)>>(base + bytes);
                 bytes += (count * 4 + 63) / 64 * 64 + 64; // 64 more: sizes that are powers of two would share few places of the cache
             };
-            auto take_rows = [&](auto &rows, int count, int values) {
-                rows.width = values / group;
-                take(rows.words, (size_t)count * rows.width);
-                take(rows.scale, count);
+            auto take_packed = [&](Packed &rows, int count, Format format) {
+                static_cast<Format &>(rows) = format;
+                rows.rows = count;
+                take(rows.words, (size_t)count * format.width);
+                take(rows.scale, (size_t)count * format.chunks);
+            };
+            auto take_plain = [&](Plain &rows, int count, Format format) {
+                static_cast<Format &>(rows) = format;
+                take(rows.words, (size_t)count * format.width);
+                take(rows.scale, (size_t)count * format.chunks);
             };
             key_rank = round_up(e.keys.width, ALIGNED);
             value_rank = round_up(e.values.rows, ALIGNED);
@@ -79,15 +101,16 @@ template <class A> struct ExpandedTile {
             blocks = (part.queries + BLOCK - 1) / BLOCK;
             take(bases, (size_t)ranks * (a.latent + APART));
             take(line, a.latent);
-            take_rows(expand, ranks, a.latent);
-            take_rows(back, a.latent, value_rank);
-            take_rows(q, blocks * BLOCK, width);
-            take_rows(cells, KEYS, a.latent);
-            take_rows(keys, KEYS, width);
+            Format latents(a.latent, a.latent), asked(width, key_rank), results_format(value_rank, value_rank);
+            take_packed(expand, ranks, latents);
+            take_packed(back, a.latent, results_format);
+            take_packed(q, blocks * BLOCK, asked);
+            take_plain(cells, KEYS, latents);
+            take_plain(keys, KEYS, asked);
             value_stride = value_rank + APART;
             take(values, (size_t)KEYS / group * value_stride);
             take(value_scale, KEYS);
-            take_rows(results, CHUNK, value_rank);
+            take_plain(results, CHUNK, results_format);
             take(wide, (size_t)KEYS * ranks);
             take(row, (size_t)(a.width + width + a.latent) * 2);
             take(turned, (size_t)KEYS * rotated);
@@ -100,6 +123,7 @@ template <class A> struct ExpandedTile {
             take(add, BLOCK);
             take(block, (size_t)CHUNK * std::max(a.latent, width));
             take(unused, (size_t)std::max(width, a.latent) * group);
+            take(unused_scale, (size_t)a.latent);
         }
 
         const uint16_t *mask_of(int query) const {
@@ -140,73 +164,89 @@ template <class A> struct ExpandedTile {
         return true;
     }
 
-    // Rows as Packed; `source(i)` is row i, `rows` are there, `padded` are wanted, of `width` values each.
-    template <class Source> static void pack(Source source, int rows, int padded, int width, float factor, const Packed &out) {
+    // Rows as Packed; `source(i)` is row i; of `padded` rows those after the first `rows` are zeros.
+    template <class Source> static void pack(Source source, int rows, int padded, float factor, const Packed &out) {
         for (int first = 0; first < padded; first += lanes) {
             Word *target = out.words + (size_t)(first / PANEL) * PANEL * out.width + first % PANEL;
-            float scale[lanes] = {};
-            alignas(64) Word packed[lanes][lanes];
             for (int word = 0; word < out.width; word += lanes) {
-                memset(packed, 0, sizeof packed);
+                float *scale = out.scale + (size_t)(word / out.chunk) * out.rows + first;
+                if (word % out.chunk == 0) std::fill_n(scale, lanes, 0.0f);
+                alignas(64) Word packed[lanes][lanes] = {};
                 for (int i = 0; i < lanes && first + i < rows; ++i) {
-                    const float *values = source(first + i);
-                    if (word == 0) scale[i] = A::row_scale(values, width, factor);
-                    A::encode_words(values + (size_t)word * group, std::min(lanes * group, width - word * group), factor, scale[i], packed[i]);
+                    const float *values = source(first + i) + (size_t)word * group;
+                    int left = (out.width - word) * group;
+                    if (word % out.chunk == 0) scale[i] = A::row_scale(values, std::min(left, out.chunk * group), factor);
+                    A::encode_words(values, lanes * group, factor, scale[i], packed[i]);
                 }
                 I column[lanes];
                 for (int i = 0; i < lanes; ++i) column[i] = L::load(packed[i]);
                 L::transpose(column);
                 for (int w = 0; w < lanes; ++w) L::store(target + (size_t)(word + w) * PANEL, column[w]);
             }
-            for (int i = 0; i < lanes; ++i) out.scale[first + i] = A::result_scale(scale[i], factor);
+            for (int chunk = 0; chunk < out.chunks; ++chunk)
+                for (int i = 0; i < lanes; ++i) {
+                    float &scale = out.scale[(size_t)chunk * out.rows + first + i];
+                    scale = A::result_scale(scale, factor);
+                }
         }
     }
 
     // Rows as Plain; `source(i, room)` is row i, perhaps made in `room`. Rows up to the products' size are zeros.
-    template <class Source> static void encode(State &t, Source source, int rows, int values, const Plain &out) {
-        float *room[2] = {t.row, t.row + t.a.width + t.width + t.a.latent}, top = 0, limit = 0;
+    template <class Source> static void encode(State &t, Source source, int rows, const Plain &out) {
+        float *room[2] = {t.row, t.row + t.a.width + t.width + t.a.latent};
         int padded = round_up(round_up(rows, A::key_rows), group);
         for (int first = 0; first < padded; first += group) {
             float *pair[2];
             for (int i = 0; i < group; ++i) {
-                if (first + i >= rows) std::fill_n(room[i], values, 0.0f);
+                if (first + i >= rows) std::fill_n(room[i], out.width * group, 0.0f);
                 pair[i] = first + i < rows ? const_cast<float *>(source(first + i, room[i])) : room[i];
             }
-            A::encode_cells(pair, out.width, 0, out.words + (size_t)first * out.width, t.unused, out.scale + first, top, limit);
+            Word *words = out.words + (size_t)first * out.width;
+            if constexpr (A::scaled) {
+                A::encode_apart(pair, out.width, out.chunk, 0, words, t.unused, out.scale + (size_t)first * out.chunks, t.unused_scale);
+            } else {
+                float unused = 0;
+                A::encode_cells(pair, out.width, 0, words, t.unused, t.unused_scale, unused, unused);
+            }
         }
     }
 
-    // out[row of `b`][row of `p`] = their product, for `rows` rows of `b`, rounded up, and `lanes_rows` of `p`.
+    // out[row of `b`][row of `p`] = their product, for `rows` rows of `b`, rounded up, and the first `packed_rows` of `p`.
     static __attribute__((noinline)) void product(const Packed &p, int packed_rows, const Plain &b, int rows, float *out, int stride) {
         for (int panel = 0; panel < packed_rows; panel += PANEL)
             for (int row = 0; row < rows; row += A::key_rows)
-                product_part(p.words + (size_t)panel * p.width, p.scale + panel, b.words + (size_t)row * b.width, b.scale + row, p.width,
-                             out + (size_t)row * stride + panel, stride);
+                product_part(p.from(panel), b, row, out + (size_t)row * stride + panel, stride);
     }
 
-    static inline void product_part(const Word *p, const float *p_scale, const Word *b, const float *b_scale, int words, float *out,
-                                    int stride) {
+    static inline void product_part(const Packed &p, const Plain &b, int row, float *out, int stride) {
         constexpr int M = A::row_vectors, N = A::key_rows;
-        typename A::Sum sum[N][M] = {};
-        for (int word = 0; word < words; ++word) {
-            I rows[M];
+        const Word *words = b.words + (size_t)row * b.width;
+        const float *scale = b.scale + (size_t)row * b.chunks;
+        for (int chunk = 0; chunk < b.chunks; ++chunk) {
+            typename A::Sum sum[N][M] = {};
+            int end = std::min(b.width, (chunk + 1) * b.chunk);
+            for (int word = chunk * b.chunk; word < end; ++word) {
+                I rows[M];
 #pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) rows[m] = L::load(p + (size_t)word * PANEL + m * lanes);
+                for (int m = 0; m < M; ++m) rows[m] = L::load(p.words + (size_t)word * PANEL + m * lanes);
 #pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) {
-                I value = L::splat(b[(size_t)n * words + word]);
+                for (int n = 0; n < N; ++n) {
+                    I value = L::splat(words[(size_t)n * b.width + word]);
 #pragma GCC unroll 8
-                for (int m = 0; m < M; ++m) A::multiply_add(sum[n][m], rows[m], value);
+                    for (int m = 0; m < M; ++m) A::multiply_add(sum[n][m], rows[m], value);
+                }
             }
+            const float *p_scale = p.scale + (size_t)chunk * p.rows;
+#pragma GCC unroll 8
+            for (int n = 0; n < N; ++n)
+#pragma GCC unroll 8
+                for (int m = 0; m < M; ++m) {
+                    float *target = out + (size_t)n * stride + m * lanes;
+                    F value = A::value(sum[n][m]);
+                    if (A::scaled) value = value * (L::splat(scale[n * b.chunks + chunk]) * L::load(p_scale + m * lanes));
+                    L::store(target, chunk == 0 ? value : L::load(target) + value);
+                }
         }
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n)
-#pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) {
-                F value = A::value(sum[n][m]);
-                if (A::scaled) value = value * L::splat(b_scale[n]) * L::load(p_scale + m * lanes);
-                L::store(out + (size_t)n * stride + m * lanes, value);
-            }
     }
 
     static __attribute__((noinline)) bool make_bases(State &t) {
@@ -216,12 +256,11 @@ template <class A> struct ExpandedTile {
         rows_of(t.e.keys, t.part.head, true, keys, t.line);
         rows_of(t.e.values, t.part.head, false, values, t.line);
         if (!Basis<lanes>::orthonormalise(keys, t.e.keys.width) || !Basis<lanes>::orthonormalise(values, t.e.values.rows)) return false;
-        pack([&](int i) { return keys[i]; }, t.ranks, t.ranks, latent, 1, t.expand);
+        pack([&](int i) { return keys[i]; }, t.ranks, t.ranks, 1, t.expand);
         for (int first = 0; first < latent; first += BLOCK) {
             for (int j = 0; j < t.value_rank; ++j)
                 for (int i = 0; i < BLOCK; ++i) t.block[(size_t)i * t.value_rank + j] = values[j][first + i];
-            Packed out{t.back.words + (size_t)first * t.back.width, t.back.scale + first, t.back.width};
-            pack([&](int i) { return t.block + (size_t)i * t.value_rank; }, BLOCK, BLOCK, t.value_rank, 1, out);
+            pack([&](int i) { return t.block + (size_t)i * t.value_rank; }, BLOCK, BLOCK, 1, t.back.from(first));
         }
         return true;
     }
@@ -232,7 +271,7 @@ template <class A> struct ExpandedTile {
         float factor = t.a.scale * LOG2_E; // scores in base 2
         for (int block = 0; block < t.blocks; ++block) {
             int base = block * BLOCK, count = std::min(BLOCK, t.part.queries - base);
-            encode(t, [&](int i, float *) { return t.query_of(base + i); }, count, latent, t.cells);
+            encode(t, [&](int i, float *) { return t.query_of(base + i); }, count, t.cells);
             product(t.expand, t.key_rank, t.cells, count, t.wide, t.ranks);
             for (int i = 0; i < count; ++i) {
                 float *row = t.block + (size_t)i * t.width;
@@ -240,8 +279,7 @@ template <class A> struct ExpandedTile {
                 std::copy_n(t.query_of(base + i) + latent, t.rotated, row + t.key_rank);
                 std::fill(row + t.key_rank + t.rotated, row + t.width, 0.0f);
             }
-            Packed out{t.q.words + (size_t)base * t.q.width, t.q.scale + base, t.q.width};
-            pack([&](int i) { return t.block + (size_t)i * t.width; }, count, BLOCK, t.width, factor, out);
+            pack([&](int i) { return t.block + (size_t)i * t.width; }, count, BLOCK, factor, t.q.from(base));
         }
     }
 
@@ -253,7 +291,7 @@ template <class A> struct ExpandedTile {
             std::copy_n(room + a.latent, t.rotated, t.turned + (size_t)i * t.rotated);
             return room;
         };
-        encode(t, cell, count, a.latent, t.cells);
+        encode(t, cell, count, t.cells);
         product(t.expand, t.ranks, t.cells, count, t.wide, t.ranks);
         auto key = [&](int i, float *room) {
             std::copy_n(t.wide + (size_t)i * t.ranks, t.key_rank, room);
@@ -261,14 +299,12 @@ template <class A> struct ExpandedTile {
             std::fill(room + t.key_rank + t.rotated, room + t.width, 0.0f);
             return room;
         };
-        encode(t, key, count, t.width, t.keys);
+        encode(t, key, count, t.keys);
         encode_values(t, count);
     }
 
     // As `encode`, but where the arithmetic has words along the keys, in that order.
-    static void encode_values(State &t, int count) {
-        float top = 0;
-        t.value_limit = 0;
+    static __attribute__((noinline)) void encode_values(State &t, int count) {
         int padded = round_up(count, group);
         for (int key = 0; key < padded; key += group) {
             float *pair[2];
@@ -277,10 +313,11 @@ template <class A> struct ExpandedTile {
                 if (key + i >= count) std::fill_n(pair[i], t.value_rank, 0.0f);
             }
             Word *out = t.values + (size_t)key / group * t.value_stride;
-            if constexpr (A::own_values) {
-                A::encode_cells(pair, t.value_rank / group, t.value_rank, t.unused, out, t.value_scale + key, top, t.value_limit);
+            if constexpr (A::scaled) {
+                A::encode_apart(pair, t.results.width, t.results.chunk, t.value_rank, t.unused, out, t.unused_scale, t.value_scale + key);
             } else {
-                A::encode_cells(pair, t.value_rank, 0, out, t.unused, t.value_scale + key, top, t.value_limit);
+                float unused = 0;
+                A::encode_cells(pair, t.results.width, 0, out, t.unused, t.unused_scale, unused, unused);
             }
         }
     }
@@ -288,8 +325,7 @@ template <class A> struct ExpandedTile {
     // Scores, softmax and sums of one block of queries with the tile.
     static void block_step(State &t, int block, int first, int count, bool masked) {
         int base = block * BLOCK, rows = std::min(BLOCK, t.part.queries - base);
-        Packed q{t.q.words + (size_t)base * t.q.width, t.q.scale + base, t.q.width};
-        product(q, round_up(rows, PANEL), t.keys, count, t.scores, BLOCK);
+        product(t.q.from(base), round_up(rows, PANEL), t.keys, count, t.scores, BLOCK);
         if (masked) hide(t, base, rows, first, count);
         soften(t, base, rows, count);
         accumulate(t, base, rows, count);
@@ -310,7 +346,7 @@ template <class A> struct ExpandedTile {
             float *scores = t.scores + row;
             F top = L::splat(NOTHING);
             for (int key = 0; key < count; ++key) top = L::max(top, L::load(scores + (size_t)key * BLOCK));
-            F sum{}, weighted{}, most = L::splat(1e-30f);
+            F sum{}, weighted{}, most{};
             for (int key = 0; key < count; ++key) {
                 F weight = L::exp2(L::load(scores + (size_t)key * BLOCK) - top);
                 sum += weight;
@@ -323,7 +359,7 @@ template <class A> struct ExpandedTile {
             }
             for (int key = count; key < padded; ++key) L::store(scores + (size_t)key * BLOCK, F{});
             F scale = L::splat(1.0f);
-            if constexpr (A::scaled) scale = L::min(L::splat(LARGEST) / most, L::splat(SUM) / (weighted * t.value_limit));
+            if constexpr (A::scaled) scale = A::weight_scale(weighted, most);
             for (int key = 0; key < padded; key += group)
                 L::store(t.weights + (size_t)(key / group) * BLOCK + row, A::encode_weights(scores + (size_t)key * BLOCK, BLOCK, scale));
             F before = L::load(t.peak + base + row), now = L::max(before, top);
@@ -381,7 +417,7 @@ template <class A> struct ExpandedTile {
             for (int j = 0; j < t.value_rank; ++j) row[j] *= factor;
             return row;
         };
-        encode(t, mean, rows, t.value_rank, t.results);
+        encode(t, mean, rows, t.results);
         product(t.back, latent, t.results, rows, t.block, latent);
         for (int i = 0; i < rows; ++i)
             std::copy_n(t.block + (size_t)i * latent, latent, t.a.out + ((size_t)(t.part.query + base + i) * t.a.heads + t.part.head) * latent);
