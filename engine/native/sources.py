@@ -1,7 +1,9 @@
 """What the native library is made of: its files, and the compiler's flags for each on each kind of machine.
 
 A file named `isa_*` holds the kernels of one instruction set and is the only one that may use it; everything else is compiled for the
-oldest processor of its kind, so that the library loads everywhere and chooses when it runs. What this module does not do: compile.
+oldest processor of its kind, so that the library loads everywhere and chooses when it runs. An inline function that two files share must
+not be one that only some processors can run: where files define the same one, linkers keep the first, and the plain files come first.
+The compilers that know all flags are g++ from 11 and clang++ from 12. What this module does not do: compile.
 """
 
 import platform
@@ -14,11 +16,19 @@ FOLDER: Final = Path(__file__).parent / "src"
 COMMON: Final = ("-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 """Not `-ffast-math`: scores of minus infinity are meant."""
 
-_ISA: Final = {
+_AVX2: Final = ("-mavx2", "-mfma", "-mf16c")
+_AVX512: Final = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
+
+_ISA: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "x86_64": {
-        "isa_avx2.cpp": ("-mavx2", "-mfma", "-mf16c"),
+        "isa_avx2.cpp": _AVX2,
+        "isa_avxvnni.cpp": (*_AVX2, "-mavxvnni"),
+        "isa_avx512.cpp": _AVX512,
+        "isa_avx512vnni.cpp": (*_AVX512, "-mavx512vnni"),
     },
-    "aarch64": {},
+    "aarch64": {
+        "isa_neon.cpp": (),
+    },
 }
 
 
@@ -37,7 +47,7 @@ def machine() -> str:
 
 
 def sources(kind: str) -> tuple[Source, ...]:
-    """The files for machines of this kind; any other kind gets the portable ones."""
+    """The files for machines of this kind, in the order in which they are to be linked; any other kind gets the portable ones."""
     special = _ISA.get(kind, {})
     plain = sorted(path for path in FOLDER.glob("*.cpp") if not path.name.startswith("isa_") or path.name == "isa_portable.cpp")
     return (*(Source(path, ()) for path in plain), *(Source(FOLDER / name, flags) for name, flags in special.items()))

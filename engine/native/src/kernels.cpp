@@ -8,13 +8,17 @@ namespace kimicode {
 
 extern const Kernel portable_exact;
 #if defined(__x86_64__)
-extern const Kernel avx2_exact, avx2_pairs;
+extern const Kernel avx2_exact, avx2_pairs, avxvnni_pairs, avx512_exact, avx512_pairs, avx512vnni_pairs;
+#elif defined(__aarch64__)
+extern const Kernel neon_exact;
 #endif
 
 const Kernel *const *kernels(int &count) {
     static const Kernel *const all[] = {
 #if defined(__x86_64__)
-        &avx2_pairs, &avx2_exact,
+        &avx512vnni_pairs, &avxvnni_pairs, &avx512_pairs, &avx2_pairs, &avx512_exact, &avx2_exact,
+#elif defined(__aarch64__)
+        &neon_exact,
 #endif
         &portable_exact,
     };
