@@ -104,6 +104,9 @@ def _kernels(found: Machine, known: measure.Remembered, looking: Looking, *, aga
         kernels = looking.measure(looking.wish, found.cpus)
     except EngineError as error:
         return None, (f"{error}; the plan has llama.cpp's own attention",)
+    if found.cpus > 1 and kernels.all.decode.value < kernels.one.decode.value:
+        # Remembered, it would be believed for as long as this build is used.
+        return kernels, ("attention with all CPUs was slower than with one: others keep them busy; plan again when they don't",)
     attention_rate.keep(known, key, kernels)
     return kernels, ()
 

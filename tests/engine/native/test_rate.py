@@ -134,13 +134,14 @@ class Meter:
     """Pretends to measure; `error` is raised instead."""
 
     error: EngineError | None = None
+    kernels: Kernels = KERNELS
     calls: list[tuple[Attention, int]] = field(default_factory=list)
 
     def __call__(self, wish: Attention, threads: int) -> Kernels:
         self.calls.append((wish, threads))
         if self.error is not None:
             raise self.error
-        return KERNELS
+        return self.kernels
 
 
 def test_each_build_and_each_wish_is_measured_once(tmp_path: Path) -> None:
@@ -177,6 +178,18 @@ def test_llama_cpp_s_own_attention_is_not_measured(tmp_path: Path) -> None:
     assert without.machine.kernels is wished.machine.kernels is None
     assert not [words for words in (*without.complaints, *wished.complaints) if "attention" in words]
     assert meter.calls == []
+
+
+def test_what_a_busy_processor_does_is_not_remembered(tmp_path: Path) -> None:
+    known, library = Remembered(tmp_path / "measured.json"), tmp_path / "library.so"
+    library.touch()
+    busy = Kernels(KERNELS.one, KERNELS.all)
+    looking = Looking(Attention.PRECISE, library, Meter(kernels=busy))
+    found = survey(None, tmp_path, known, looking=looking)
+    several = found.machine.cpus > 1
+    assert found.machine.kernels == busy
+    assert any("others keep them busy" in words for words in found.complaints) == several
+    assert (quick(None, tmp_path, known, looking).kernels is None) == several
 
 
 def test_kernels_that_fail_cost_a_word_and_nothing_else(tmp_path: Path) -> None:
