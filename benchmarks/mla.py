@@ -29,6 +29,7 @@ import psutil
 from mla_case import Case, View
 from mla_figures import OURS, SEQUENCES, Measured, figures
 from mla_peers import Contestant, Ours, Peer, PeerError, ik_drivers, stock_driver, work_folder
+from mla_state import StateError
 from mla_turns import BATCH, Found, Step
 
 from engine.errors import EngineError
@@ -191,7 +192,11 @@ def whole_steps(
         return {}
     steps = plan(chosen.quick)
     cells = max(step.depth for step in steps) + 2 * BATCH
-    return mla_turns.steps(chosen.slice, mla_turns.steppers(threads, cells, ik), steps, folder, 1 if chosen.quick else 3)
+    try:
+        return mla_turns.steps(chosen.slice, mla_turns.steppers(threads, cells, ik), steps, folder, 1 if chosen.quick else 3)
+    except (PeerError, StateError) as error:  # attention alone has taken minutes: that is still worth telling
+        left_out.append(f"whole steps of the slice: {error}")
+        return {}
 
 
 def rounded(value: float) -> float:

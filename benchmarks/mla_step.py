@@ -27,6 +27,8 @@ def main() -> None:
     model, cells, threads, attention = sys.argv[1:]
     try:
         with Llama(Path(model), Options(int(cells), BATCH, threads=int(threads), attention=Attention(attention))) as llama:
+            if llama.attention.reason:
+                sys.exit(llama.attention.reason)  # else llama.cpp's own attention would be measured as ours
             serve(llama)
     except EngineError as error:
         sys.exit(str(error))
