@@ -171,7 +171,7 @@ def measure(chosen: argparse.Namespace) -> None:
 
 def report(measured: Measured, found: Mapping[str, Found], said: Mapping[str, float], left_out: Sequence[str]) -> None:
     """What people read."""
-    print("Ratios are the peer's time over ours (in brackets: at the processor's peak); the last columns are shares of that peak.\n")
+    print("Ratios are the peer's time over ours; in brackets what they would be at the processor's peak.\n")
     print("\n".join(mla_tables.operations(measured.times, said)))
     worst = {who: max(each.errors.get(who, 0.0) for each in found.values()) for who in ("stock", "ik", "fast")}
     print("\nLargest difference to the precise kernel: " + ", ".join(f"{who} {error:.1e}" for who, error in worst.items() if error))

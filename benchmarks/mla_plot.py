@@ -63,7 +63,7 @@ def _grid(x: Axis, y: Axis, keys: Sequence[float]) -> Iterator[str]:
             place = y.place(value)
             yield f'<line x1="{x.start}" y1="{place:.1f}" x2="{x.end}" y2="{place:.1f}" stroke="{"#d0d0d0" if part == 1 else "#f1f1f1"}"/>'
         place = y.place(10.0**power) + 4
-        yield f'<text x="{x.start - 8}" y="{place:.1f}" text-anchor="end" fill="#444444">{10.0**power:g}</text>'
+        yield f'<text x="{x.start - 8}" y="{place:.1f}" text-anchor="end" fill="#444444">{10.0**power:,g}</text>'
     yield f'<text x="{(x.start + x.end) / 2}" y="{HEIGHT - 14}" text-anchor="middle" fill="#222222">keys in the cache</text>'
     middle = (y.start + y.end) / 2
     yield f'<text transform="translate(20 {middle}) rotate(-90)" text-anchor="middle" fill="#222222">ms a token and layer</text>'

@@ -24,11 +24,12 @@ STRIDE: Final = 7919  # tokens that follow each other choose other experts
 
 
 def main() -> None:
-    model, cells, threads, attention = sys.argv[1:]
+    model, cells, threads, wish = sys.argv[1:]
+    attention = Attention(wish)
     try:
-        with Llama(Path(model), Options(int(cells), BATCH, threads=int(threads), attention=Attention(attention))) as llama:
-            if llama.attention.reason:
-                sys.exit(llama.attention.reason)  # else llama.cpp's own attention would be measured as ours
+        with Llama(Path(model), Options(int(cells), BATCH, threads=int(threads), attention=attention)) as llama:
+            if attention is not Attention.STOCK and llama.attention.kernel is None:
+                sys.exit(llama.attention.reason or "a GPU would compute attention, and that is not what is measured here")
             serve(llama)
     except EngineError as error:
         sys.exit(str(error))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 WHO: Final = ("stock", "ik", "precise", "fast")
+SHARES: Final = ("precise of peak", "fast of peak")
 _PEERS: Final = ("stock", "ik")
 _ENDINGS: Final = ("_precise", "")
 NOTHING: Final = "–"
@@ -17,7 +18,7 @@ Figures = Mapping[str, float]
 
 def operations(times: Times, said: Figures) -> Iterator[str]:
     """A row a case: milliseconds, ratios with their bounds in brackets, shares of the peak."""
-    yield row("attention", *(f"{who} ms" for who in WHO), *(f"{ours} to {peer}" for peer in _PEERS for ours in WHO[2:]), "precise", "fast")
+    yield row("attention", *(f"{who} ms" for who in WHO), *(f"{ours} to {peer}" for peer in _PEERS for ours in WHO[2:]), *SHARES)
     yield row(*["---"] * 11)
     for case, by in times.items():
         ratios = [_ratio(said, case, peer, ending) for peer in _PEERS for ending in _ENDINGS]
@@ -40,7 +41,11 @@ def row(*cells: str) -> str:
 
 
 def _milliseconds(by: Mapping[str, float]) -> list[str]:
-    return [f"{1000 * by[who]:.3g}" if who in by else NOTHING for who in WHO]
+    return [_number(1000 * by[who]) if who in by else NOTHING for who in WHO]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _ratio(said: Figures, case: str, peer: str, ending: str) -> str:

@@ -180,6 +180,7 @@ def test_tables_have_a_dash_for_what_was_not_measured() -> None:
     found = mla_figures.figures(MEASURED)
     rows = list(mla_tables.operations(MEASURED.times, found))
     assert len({row.count("|") for row in rows}) == 1
+    assert rows[2].startswith("| attention_8k | 20,000 | 10,000 | 5,000 | 4,000 |")
     assert "| 5.00 (6.7) |" in rows[2]
     assert rows[3].split(" | ")[2] == mla_tables.NOTHING
     assert list(mla_tables.steps(MEASURED.steps, found))[2] == "| decode_depth_0 | 50 | – | 40 | 25 | 1.25 | 2.00 |"
