@@ -1,4 +1,4 @@
-// What all kernels for AVX-512 (F, BW, DQ, VL) share: sizes of register blocks, and conversions. How pairs are multiplied is each file's own.
+// What all kernels for AVX-512 (F, BW, DQ, VL) share: sizes of register blocks, and conversions. How pairs are multiplied, each file says.
 
 #pragma once
 
@@ -11,9 +11,9 @@ namespace {
 
 struct Avx512 {
     static constexpr int lanes = 16;
-    // 32 registers: sums, the vectors of rows (or columns), one word for all lanes. Scores have few rows and many keys, since Q comes from the
-    // second cache and is read again for every block of keys: 16 bytes a cycle at two products a cycle. A strip of V and the weights fit a
-    // first cache of 32 KiB.
+    // 32 registers: sums, the vectors of rows (or columns), one word for all lanes. Scores have few rows and many keys, since Q comes from
+    // the second cache and is read again for every block of keys: 16 bytes a cycle at two products a cycle. A strip of V and the weights
+    // fit a first cache of 32 KiB.
     static constexpr int row_vectors = 2, key_rows = 8, column_vectors = 4, sum_rows = 6;
     static constexpr int pair_key_rows = 8, pair_sum_rows = 6;
     static constexpr int exact_keys = 64, pair_keys = 96;

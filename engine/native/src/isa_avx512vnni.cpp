@@ -1,7 +1,7 @@
 // x86-64 with AVX-512 and VNNI: Intel's servers since Cascade Lake, AMD since Zen 4. One instruction multiplies and adds 32 pairs.
 //
-// There is no kernel for AVX-512's bfloat16: processors that have it have VNNI, which multiplies as many pairs at the same rate or a higher
-// one, with 13 bits or more of each value in place of 8.
+// There is no kernel for AVX-512's bfloat16: processors that have it have VNNI, whose instruction multiplies as many pairs, with 13 bits or
+// more of each value in place of 8, which miss the fast kernels' limit.
 
 #include "arithmetic.hpp"
 #include "avx512.hpp"

@@ -20,6 +20,8 @@ from engine.native.sources import FOLDER, Source, machine, sources
 from tests.engine.native.emulated import compiled
 from tests.engine.native.reference import Problem, attention, worst, write
 
+pytestmark = pytest.mark.timeout(600)  # the first test of a run compiles the library three times
+
 EXACT: Final = 2e-5
 FAST: Final = 2e-3
 X86: Final = ("avx512vnni-pairs", "avxvnni-pairs", "avx512-pairs", "avx2-pairs", "avx512-exact", "avx2-exact", "portable-exact")

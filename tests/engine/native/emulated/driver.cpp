@@ -92,7 +92,8 @@ struct Case {
     std::vector<uint16_t> mask;
     std::vector<double> wanted;
 
-    Case(Shape shape, int type_) : s(shape), type(type_), q((size_t)s.queries * s.heads * s.width), out((size_t)s.queries * s.heads * s.latent) {
+    Case(Shape shape, int type_)
+        : s(shape), type(type_), q((size_t)s.queries * s.heads * s.width), out((size_t)s.queries * s.heads * s.latent) {
         Numbers numbers;
         for (float &x : q) x = numbers.next();
         for (int key = 0; key < s.keys; ++key) {
@@ -162,8 +163,8 @@ int main() {
                     double error = one.run(name.c_str(), threads), limit = name.ends_with("-exact") ? EXACT : FAST;
                     if (error <= limit) continue;
                     ++failures;
-                    printf("%s: %d queries, %d keys, %d heads, cell type %d, %d threads: error %g, at most %g\n", name.c_str(), shape.queries,
-                           shape.keys, shape.heads, type, threads, error, limit);
+                    printf("%s: %d queries, %d keys, %d heads, cell type %d, %d threads: error %g, at most %g\n", name.c_str(),
+                           shape.queries, shape.keys, shape.heads, type, threads, error, limit);
                 }
         }
     return failures > 0;

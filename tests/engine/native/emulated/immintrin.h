@@ -1,5 +1,5 @@
-// What the kernels for AVX-512 and AVX-VNNI use of the compiler's header of this name, in plain C++ after Intel's descriptions, for processors
-// that have neither. In its place when this folder is searched first; the processor is then said to have everything.
+// What the kernels for AVX-512 and AVX-VNNI use of the compiler's header of this name, in plain C++ after Intel's descriptions, for
+// processors that have neither. In its place when this folder is searched first; the processor is then said to have everything.
 //
 // What this header does not do: saturate, mask, or take numbers that a conversion can't hold; the kernels need none of it.
 
