@@ -28,7 +28,7 @@ class Job {
   public:
     Job(const Attention &a, const Kernel &kernel, Team &team) : a_(a), kernel_(kernel), team_(team) {
         int tile = kernel.keys > 0 ? kernel.keys : FALLBACK_TILE;
-        d_ = divide(a, look(a, looking_tile(a, tile, team.threads()), team), team.threads(), team);
+        d_ = divide(a, look(a, tile, team.threads(), team), team.threads(), team);
         chunk_ = std::max(1, CHUNK / tile) * tile;
         for (const Group &group : d_.groups)
             for (int i = 0; i < group.queries; ++i)

@@ -16,7 +16,8 @@ namespace {
 constexpr double READING = 8.0;    // what a cell costs once for all queries of a group, times heads: 1/8 of a product at 64 heads
 constexpr double OVERHEAD = 30.0;  // what a query costs a piece: packing it, and merging its result
 constexpr int    SHARES = 3;       // pieces a thread where there is much to do, since some threads are slower
-constexpr double NEARLY = 1.04;    // how much more they may cost in all
+constexpr double NEARLY = 1.04;    // how much more time they may take
+constexpr double LITTLE = 0.9;     // of one thread's time: saving less is not worth waking another
 constexpr int    ROWS_A_GROUP = 512;
 constexpr int    LARGEST_GROUP = 64; // bits of a signature
 constexpr double THIN = 1.5;       // how many times too dear a tile is before its cells are listed
@@ -90,7 +91,7 @@ std::vector<Run> runs_of(const Attention &a, const Sight &sight, const Group &gr
         thin[t] = steps[t].cost > THIN * seen + READING / a.heads * steps[t].keys;
         if (thin[t]) saved += steps[t].cost - seen;
     }
-    bool worth = saved > (sight.tile / 2 + 2 * OVERHEAD) * group.queries;
+    bool worth = saved > (sight.tile + 2 * OVERHEAD) * group.queries;
     std::vector<Run> runs;
     for (int t = 0; t < tiles; ++t) {
         if (steps[t].cost == 0) {
@@ -204,7 +205,7 @@ std::vector<std::vector<Run>> tiles_of(const Attention &a, const Sight &sight, s
         for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < groups.size();) {
             runs[i] = runs_of(a, sight, groups[i]);
             list_short(runs[i], a, groups[i], slots);
-            gather(runs[i], a, groups[i], sight.tile, slots);
+            gather(runs[i], a, groups[i], sight.unit, slots);
         }
     };
     if (groups.size() == 1 || (long)a.queries * a.keys < READ_ALONE) {
@@ -279,33 +280,29 @@ void place(std::vector<Piece> &pieces, Group &group, std::vector<Piece> &out) {
 
 // The time of `pieces` equal pieces, as a cost: in rounds of one piece a thread, none less than a tile, and with several a merge to follow.
 double time_of(const Attention &a, const Sight &sight, double cost, double pieces, int threads, int group) {
-    double least = std::min(cost, (1 + READING / a.heads) * sight.tile), packed = OVERHEAD * group;
+    double least = std::min(cost, (1 + READING / a.heads) * sight.unit), packed = OVERHEAD * group;
     return std::ceil(pieces / threads) * (std::max(cost / pieces, least) + packed) + (pieces > 1 ? packed / 3 : 0);
 }
 
 // In how many ranges to divide each group: what takes least time, or more, up to SHARES pieces a thread, where that costs next to nothing.
 int ranges_of(const Attention &a, const Sight &sight, double cost, int groups, int threads, int group, int most) {
     if (threads == 1) return 1;
-    most = std::clamp((threads * SHARES + groups - 1) / groups, 1, most);
+    int usual = (threads * SHARES + groups - 1) / groups, best = 1;
     auto time = [&](int ranges) { return time_of(a, sight, cost, (double)groups * ranges, threads, group); };
-    double best = groups > 1 ? time(1) : 0.9 * time(1);
-    for (int ranges = 2; ranges <= most; ++ranges) best = std::min(best, time(ranges));
-    int ranges = most;
-    while (ranges > 1 && time(ranges) > NEARLY * best) --ranges;
-    return ranges;
+    double least = groups > 1 ? time(1) : LITTLE * time(1);
+    for (int ranges = 2; ranges <= std::min(2 * usual, most); ++ranges) {
+        if (time(ranges) >= least) continue;
+        best = ranges;
+        least = time(ranges);
+    }
+    for (int ranges = std::min(usual, most); ranges > best; --ranges)
+        if (time(ranges) <= NEARLY * least) return ranges;
+    return best;
 }
 
 } // namespace
 
 int wave(const Attention &a) { return partial_queries(a) / 2; }
-
-int looking_tile(const Attention &a, int tile, int threads) {
-    constexpr int MANY = 512;
-    if (a.keys > MANY * tile) return std::min(a.keys / (MANY * tile) + 1, UINT16_MAX / tile) * tile;
-    if (threads == 1) return tile;
-    int even = (a.keys / (2 * threads) + 11) / 12 * 12; // register blocks are of 2, 4 or 6 cells
-    return std::clamp(even, std::min(24, tile), tile);
-}
 
 Division divide(const Attention &a, const Sight &sight, int threads, Team &team) {
     Division d;

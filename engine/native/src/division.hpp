@@ -48,8 +48,4 @@ int              wave(const Attention &);
 // For `threads` threads, planned by those of `team`. At most `wave` queries. Raises std::bad_alloc.
 Division divide(const Attention &, const Sight &, int threads, Team &team);
 
-// In what tiles to look at a mask, given the kernel's: smaller where there would be too few for every thread, several at a time where there
-// are more than anybody needs.
-int looking_tile(const Attention &, int tile, int threads);
-
 } // namespace kimicode

@@ -6,7 +6,15 @@
 namespace kimicode {
 namespace {
 
-constexpr int STRIP = 64; // tiles that are read in one go
+constexpr int STRIP = 64;  // tiles that are read in one go
+constexpr int MANY = 512;  // units of which several are looked at together
+constexpr int LEAST = 24;  // cells of a unit
+constexpr int BLOCK = 12;  // a multiple of the cells that kernels take at a time
+
+int unit_of(int keys, int tile, int threads) {
+    if (threads == 1) return tile;
+    return std::clamp((keys / (2 * threads) + BLOCK - 1) / BLOCK * BLOCK, std::min(LEAST, tile), tile);
+}
 
 // Of `count` cells of a mask's row.
 Glimpse glimpse(const uint16_t *mask, int count) {
@@ -19,8 +27,9 @@ Glimpse glimpse(const uint16_t *mask, int count) {
 
 } // namespace
 
-Sight look(const Attention &a, int tile, Team &team) {
-    Sight sight{a.queries, a.keys, tile, {}};
+Sight look(const Attention &a, int kernel_tile, int threads, Team &team) {
+    int unit = unit_of(a.keys, kernel_tile, threads), tile = std::min((a.keys - 1) / (MANY * unit) + 1, UINT16_MAX / unit) * unit;
+    Sight sight{a.queries, a.keys, unit, tile, {}};
     int tiles = sight.tiles(), strips = (tiles + STRIP - 1) / STRIP;
     sight.glimpses.resize((size_t)a.queries * tiles);
     auto read = [&](int query, int strip) {

@@ -21,7 +21,9 @@ struct Glimpse {
 };
 
 struct Sight {
-    int                  queries, keys, tile;
+    int                  queries, keys;
+    int                  unit; // cells that work is best divided in
+    int                  tile; // cells that were looked at together: one unit, or several where there are more than anybody needs
     std::vector<Glimpse> glimpses; // [query][tile]
 
     int            tiles() const { return (keys + tile - 1) / tile; }
@@ -36,7 +38,8 @@ inline const uint16_t *mask_row(const Attention &a, int query) {
 // Mask values that one thread reads about as fast as others wake.
 constexpr long READ_ALONE = 1 << 18;
 
-// In tiles of `tile` cells. Raises std::bad_alloc.
-Sight look(const Attention &, int tile, Team &);
+// For a kernel with tiles of `tile` cells, and so many threads: units are smaller where there would be too few for every thread. Raises
+// std::bad_alloc.
+Sight look(const Attention &, int tile, int threads, Team &);
 
 } // namespace kimicode

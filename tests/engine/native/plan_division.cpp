@@ -26,7 +26,7 @@ int main(int count, char **arguments) {
     a.mask = reinterpret_cast<const std::byte *>(mask.data());
     a.mask_query = (size_t)a.keys * 2;
     Team team(threads < 4 ? threads : 4);
-    Division d = divide(a, look(a, looking_tile(a, tile, threads), team), threads, team);
+    Division d = divide(a, look(a, tile, threads, team), threads, team);
     for (const Group &group : d.groups) {
         printf("group %d %d %d %zu\nslots", group.query, group.queries, group.most, group.place);
         for (int slots : group.slots) printf(" %d", slots);
