@@ -76,7 +76,8 @@ def _compiled(compiler: str, flags: Sequence[str], parts: Sequence[Source], targ
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".native-") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = [str(Path(folder, f"{part.path.stem}.o")) for part in parts]
         jobs = [(compiler, *flags, *part.flags, "-c", str(part.path), "-o", out) for part, out in zip(parts, objects, strict=True)]
-        list(pool.map(_run, jobs))
+        # Those of instruction sets are last, and take longest.
+        list(pool.map(_run, reversed(jobs)))
         made = Path(folder, NAME)
         _run((compiler, "-shared", *flags, *objects, "-ldl", "-o", str(made)))
         found = _hash(made)
