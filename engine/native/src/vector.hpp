@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace kimicode {
 
@@ -79,19 +80,20 @@ template <int N> struct Lanes {
         return x < splat(-126.0f) ? F{} : y * (F)power;
     }
 
-    // Rows become columns: halves are dealt into each other until every word is in its place.
+    // The first halves of two vectors (or the second ones) dealt into each other: a0 b0 a1 b1 …
+    template <int HALF, int... K> static inline __attribute__((always_inline)) I deal(I a, I b, std::integer_sequence<int, K...>) {
+        return __builtin_shufflevector(a, b, (K / 2 + K % 2 * N + HALF * N / 2)...);
+    }
+
+    // Rows become columns: dealt until every word is in its place.
     static inline __attribute__((always_inline)) void transpose(I (&x)[N]) {
-        I low, high;
-        for (int i = 0; i < N; ++i) {
-            low[i] = i / 2 + (i % 2) * N;
-            high[i] = low[i] + N / 2;
-        }
+        constexpr std::make_integer_sequence<int, N> places;
         for (int step = 1; step < N; step *= 2) {
             I dealt[N];
 #pragma GCC unroll 16
             for (int i = 0; i < N / 2; ++i) {
-                dealt[2 * i] = __builtin_shuffle(x[i], x[i + N / 2], low);
-                dealt[2 * i + 1] = __builtin_shuffle(x[i], x[i + N / 2], high);
+                dealt[2 * i] = deal<0>(x[i], x[i + N / 2], places);
+                dealt[2 * i + 1] = deal<1>(x[i], x[i + N / 2], places);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < N; ++i) x[i] = dealt[i];
