@@ -1,12 +1,13 @@
 // The two arithmetics: exact (f32) and fast (pairs of 16-bit integers), for any instruction set.
 //
-// An instruction set `S` gives its lanes, the sizes of its register blocks, how it reads half precision, and how it multiplies and adds pairs.
+// An instruction set `S` gives its lanes, the sizes of its register blocks, how it reads half precision, and how it multiplies and adds
+// pairs.
 //
-// Pairs: a chunk of a row becomes whole numbers by one scale, as large as the sum of 32 bits allows: |q · k| <= |q| |k|, and so is
-// every partial sum, therefore norms of NORM never overflow. The error of a chunk's score is then about 9e-6 of |q| |k|. Chunks are short, and none
-// holds both latent and rotated values, because those may differ a thousandfold. The same cell's values have a scale of their own. Weights
-// are scaled so that Σ weight · value stays in 32 bits too, a tile of a row at a time. Squares of values must be normal f32 numbers: values
-// below 1e-19 count as zero, a cell that holds one above 1e19 is lost.
+// Pairs: a chunk of a row becomes whole numbers by one scale, as large as the sum of 32 bits allows: |q · k| <= |q| |k|, and so is every
+// partial sum, therefore norms of NORM never overflow. The error of a chunk's score is then about 9e-6 of |q| |k|. Chunks are short, and
+// none holds both latent and rotated values, because those may differ a thousandfold. The same cell's values have a scale of their own.
+// Weights are scaled so that Σ weight · value stays in 32 bits too, a tile of a row at a time. Squares of values must be normal f32
+// numbers: values below 1e-19 count as zero, a cell that holds one above 1e19 is lost.
 
 #pragma once
 
