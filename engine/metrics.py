@@ -31,6 +31,7 @@ _SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
     "steps": ("steps_total", "counter", "Steps of the model, each a batch of tokens."),
     "preempted": ("preempted_total", "counter", "Answers put back into the queue for want of cells."),
     "context": ("context_tokens", "gauge", "Most tokens of one conversation."),
+    "attention": ("attention_kernel", "gauge", "1 where a kernel of kimicode's computes attention, 0 where llama.cpp does."),
     "cache_cells": ("cache_cells", "gauge", "Tokens the cache has room for."),
     "cache_used": ("cache_used_cells", "gauge", "Tokens in the cache."),
     "cache_parked": ("cache_entries", "gauge", "Conversations kept in the cache that nobody works on."),

@@ -94,7 +94,9 @@ class _Routes:
         service = self.host.service
         if service is None:
             return JSONResponse({"status": "loading"})
-        return JSONResponse({"status": "ok", "model": service.model.file.name, **asdict(service.counters)})
+        return JSONResponse(
+            {"status": "ok", "model": service.model.file.name, "attention": service.model.attention.name, **asdict(service.counters)}
+        )
 
     async def metrics_text(self, _: Request) -> Response:
         numbers = self.host.service.metrics() if self.host.service is not None else {}

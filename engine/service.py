@@ -124,6 +124,7 @@ class Service:
             "steps": batch.steps,
             "preempted": batch.preempted,
             "context": self.model.context,
+            "attention": self.model.attention.kernel is not None,
         }
         found |= {f"cache_{name}": value for name, value in asdict(pool).items()}
         if self.model.store is not None:

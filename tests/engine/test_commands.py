@@ -63,9 +63,10 @@ def test_a_started_engine_is_shown_and_stopped(tiny: str, tmp_path: Path, monkey
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("KIMICODE_HOME", str(tmp_path))
     try:
-        started = RUNNER.invoke(app, ["start", "--model", tiny, "--idle-timeout", "60", "--context", "512"])
+        started = RUNNER.invoke(app, ["start", "--model", tiny, "--idle-timeout", "60", "--context", "512", "--attention", "stock"])
         assert (started.exit_code, started.stderr) == (0, "")
         assert started.stdout.startswith(f"ok  {tiny}  process ")
+        assert "  attention stock  " in started.stdout
         assert RUNNER.invoke(app, ["status", "--model", tiny]).stdout.startswith(f"ok  {tiny}")
         assert RUNNER.invoke(app, ["status", "--model", "kimi-nano"]).exit_code == 1
     finally:
