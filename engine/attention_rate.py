@@ -26,7 +26,7 @@ from engine.machine import Kernels, Pace, Rate
 from engine.measure import Remembered
 from engine.native.build import TARGET
 from engine.native.library import Cell, Cells, Library
-from engine.native.plugin import Attention
+from engine.native.plugin import Attention, choose
 
 HEADS: Final = 64
 LATENT: Final = 512
@@ -169,14 +169,12 @@ def _best(work: Callable[[], object], shape: Shape, clock: Callable[[], float]) 
     return shape.operations / min(times)
 
 
-def _kernel(names: Sequence[str], wish: Attention) -> str:
+def _kernel(names: tuple[str, ...], wish: Attention) -> str:
     """The kernel that the engine would load. Raises `EngineError` where that is none."""
-    if wish is Attention.STOCK:
-        raise EngineError("llama.cpp's own attention is not measured here: wish for precise or fast")
-    for name in names:
-        if wish is Attention.FAST or name.endswith("-exact"):
-            return name
-    raise EngineError("no attention kernel runs on this processor")
+    kernel = choose(names, wish)
+    if kernel is None:
+        raise EngineError(f"no attention kernel runs on this processor for the wish {wish.value!r}")
+    return kernel
 
 
 def _how(kernel: str, threads: int) -> str:

@@ -38,7 +38,7 @@ from engine.server import Host, create_app
 from engine.service import LoadedModel, Service
 from engine.shapes import read
 from engine.store import BlockStore, identity
-from engine.survey import quick, remembered
+from engine.survey import Looking, quick, remembered
 from engine.tokenizer import Tokenizer, VocabularyError
 
 DEFAULT_CONTEXT: Final = 131_072
@@ -182,7 +182,7 @@ def _llama_options(file: ModelFile, options: ServeOptions) -> tuple[Options, int
 
 def _outlook(file: ModelFile, options: ServeOptions) -> Outlook:
     """What `kimicode models plan` would say, by what is known of this machine without measuring."""
-    machine = quick(file.path, file.path.parent, remembered())
+    machine = quick(file.path, file.path.parent, remembered(), Looking(options.attention))
     gpus = tuple(gpu(device) for device in devices() if device.kind in (Kind.GPU, Kind.IGPU))
     kind: Literal["f16", "q8_0"] | None = None
     if options.kv_type is not None:

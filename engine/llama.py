@@ -28,6 +28,7 @@ import llama_cpp.llama_cpp as api
 
 from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.machine import numa_nodes
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
 from engine.parts import read_parts
@@ -140,6 +141,9 @@ def _library() -> _Log:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     api.llama_log_set(log.callback, ctypes.c_void_p(0))
     api.llama_backend_init()
+    if numa_nodes() > 1 and len(os.sched_getaffinity(0)) == os.cpu_count():
+        # Threads are spread over the nodes and stay there. Where this process has only some CPUs, whoever gave it those placed it.
+        api.llama_numa_init(api.GGML_NUMA_STRATEGY_DISTRIBUTE)
     return log
 
 

@@ -94,7 +94,7 @@ def _load(attention: Attention, path: Path) -> Loaded:
         library = Library(path)
     except EngineError as error:
         return Loaded(None, f"{error}; {_again()}")
-    kernel = _kernel(library.kernels(), attention)
+    kernel = choose(library.kernels(), attention)
     if kernel is None or not library.choose(kernel):
         return Loaded(None, f"{path}: no attention kernel runs on this processor; {_again()}")
     ggml = _ggml()
@@ -106,7 +106,7 @@ def _load(attention: Attention, path: Path) -> Loaded:
     return Loaded(kernel, "")
 
 
-def _kernel(names: tuple[str, ...], attention: Attention) -> str | None:
+def choose(names: tuple[str, ...], attention: Attention) -> str | None:
     """The best of `names`, which begin with the best, that `attention` allows."""
     match attention:
         case Attention.FAST:
