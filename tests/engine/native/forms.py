@@ -64,14 +64,15 @@ def run(path: Path, cells: KvType, attention: Attention) -> dict[Form, Result]:
         done = subprocess.run(command, cwd=ROOT, env=os.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         computed = json.loads(done.stdout)
-        with np.load(Path(folder, "scores.npz")) as scores:
-            return {form: Result(scores[form.name], (computed[form.name][0], computed[form.name][1])) for form in Form}
+        scores = np.load(Path(folder, "scores.npy"))
+    return {form: Result(scores[i], (computed[form.name][0], computed[form.name][1])) for i, form in enumerate(Form)}
 
 
 def main(path: Path, cells: str, attention: str, folder: Path) -> None:
     """The other process."""
     tokens = Tokenizer.from_gguf(MODEL).encode(Path(__file__).read_text("utf-8"))[:TOKENS]
-    scores, computed = {}, {}
+    scores: list[NDArray[np.float32]] = []
+    computed: dict[str, list[int]] = {}
     library = Library()
     with Llama(path, Options(TOKENS, TOKENS, 1, 1, KvType[cells], attention=Attention(attention))) as llama:
         for form in Form:
@@ -79,9 +80,9 @@ def main(path: Path, cells: str, attention: str, folder: Path) -> None:
             before = [library.computed(kind) for kind in (Form.ABSORBED, Form.EXPANDED)]
             llama.forget(0)
             llama.decode([Entry(token, position, 0, True) for position, token in enumerate(tokens)])
-            scores[form.name] = np.stack([llama.logits(row) for row in range(TOKENS)])
+            scores.append(np.stack([llama.logits(row) for row in range(TOKENS)]))
             computed[form.name] = [library.computed(kind) - seen for kind, seen in zip((Form.ABSORBED, Form.EXPANDED), before, strict=True)]
-    np.savez(folder / "scores.npz", **scores)
+    np.save(folder / "scores.npy", np.stack(scores))
     sys.stdout.write(json.dumps(computed))
 
 
