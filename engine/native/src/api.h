@@ -38,8 +38,8 @@ struct kimicode_expansion {
 
 /* The expanded form, whose `out` is that of the absorbed form projected on the row space of the head's `values`; queries must lie in the
    column space of its `keys`. `form`: 0, only where it is cheaper; 2, always. 0, 1, 2, 3 as above; 4: not cheaper, or not numbers. */
-KIMICODE_API int kimicode_attend_expanded(const struct kimicode_attention *, const struct kimicode_expansion *, const char *kernel, int threads,
-                                          int form);
+KIMICODE_API int kimicode_attend_expanded(const struct kimicode_attention *, const struct kimicode_expansion *, const char *kernel,
+                                          int threads, int form);
 
 /* Operations a second of `threads` threads that do nothing but the kernel's products, measured for `seconds`; 0: no such kernel here. */
 KIMICODE_API double kimicode_peak(const char *kernel, int threads, double seconds);
@@ -47,7 +47,8 @@ KIMICODE_API double kimicode_peak(const char *kernel, int threads, double second
 /* Before the backend is loaded: the kernel that it shall use. 0; 1: no such kernel here. */
 KIMICODE_API int kimicode_choose(const char *kernel);
 
-/* In which form the backend computes: 0, the cheaper, as from the start; 1, always absorbed; 2, expanded wherever it can be. 1: no such form. */
+/* In which form the backend computes: 0, the cheaper, as from the start; 1, always absorbed; 2, expanded wherever it can be.
+   0; 1: no such form. */
 KIMICODE_API int kimicode_prefer(int form);
 
 /* How many attentions the backend has computed in form 1 or 2. */

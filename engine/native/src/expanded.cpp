@@ -110,8 +110,9 @@ bool possible(const Attention &a, const Expansion &e) {
 bool attend_expanded(const Attention &a, const Expansion &e, const Kernel &kernel, Team &team, Form form, Block &memory) {
     if (form == Form::absorbed || !kernel.expanded || !possible(a, e) || (form == Form::cheaper && a.queries < FEWEST)) return false;
     Map map = look(a, kernel.expanded->keys, team);
-    int groups = groups_of(a, e, map, team.threads());
-    if (form == Form::cheaper && expanded_cost(a, e, map, groups, team.threads()) > GAIN * absorbed_cost(a, map, team.threads())) return false;
+    int threads = team.threads(), groups = groups_of(a, e, map, threads);
+    double cost = expanded_cost(a, e, map, groups, threads);
+    if (form == Form::cheaper && cost > GAIN * absorbed_cost(a, map, threads)) return false;
     return compute(a, e, *kernel.expanded, map, groups, team, memory);
 }
 

@@ -419,8 +419,10 @@ template <class A> struct ExpandedTile {
         };
         encode(t, mean, rows, t.results);
         product(t.back, latent, t.results, rows, t.block, latent);
-        for (int i = 0; i < rows; ++i)
-            std::copy_n(t.block + (size_t)i * latent, latent, t.a.out + ((size_t)(t.part.query + base + i) * t.a.heads + t.part.head) * latent);
+        for (int i = 0; i < rows; ++i) {
+            size_t row = (size_t)(t.part.query + base + i) * t.a.heads + t.part.head;
+            std::copy_n(t.block + (size_t)i * latent, latent, t.a.out + row * latent);
+        }
     }
 };
 

@@ -26,7 +26,8 @@ bool is_weight(const ggml::Tensor &t, int64_t width, int64_t rows, int64_t heads
 }
 
 bool factor_of(const ggml::Tensor &t, Factor &out) {
-    out = {static_cast<const std::byte *>(t.data), t.nb[1], t.nb[2], (int)t.ne[0], (int)t.ne[1], loaded_ggml()->type_traits(t.type)->to_float};
+    const ggml::TypeTraits &traits = *loaded_ggml()->type_traits(t.type);
+    out = {static_cast<const std::byte *>(t.data), t.nb[1], t.nb[2], (int)t.ne[0], (int)t.ne[1], traits.to_float};
     return out.to_float || t.type == ggml::TYPE_F32;
 }
 
