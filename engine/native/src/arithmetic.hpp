@@ -76,9 +76,7 @@ template <class S> struct Exact {
             memcpy(out + i, &value, 4);
         }
     }
-    static void encode_cells(float *const *rows, int words, int, int32_t *k, int32_t *, float *, float &, float &) {
-        memcpy(k, rows[0], (size_t)words * 4);
-    }
+    static void copy_cell(const float *row, int words, int32_t *out) { memcpy(out, row, (size_t)words * 4); }
     static void read_cell(const std::byte *cell, Cell type, int width, float *out) { Reader<S>::read(cell, type, width, out); }
     static inline __attribute__((always_inline)) I encode_weights(const float *weights, int, F) { return (I)L::load(weights); }
 };
@@ -96,26 +94,11 @@ template <class S> struct Pairs {
     static inline __attribute__((always_inline)) void multiply_add(Sum &sum, I a, I b) { S::pairs(sum, a, b); }
     static inline __attribute__((always_inline)) F value(Sum sum) { return __builtin_convertvector(sum, F); }
 
-    static inline __attribute__((always_inline)) void count(F x, F &squares, F &top) {
-        squares += x * x;
-        top = L::max(top, L::abs(x));
-    }
     // What to multiply `width` values with, so that they are whole numbers as large as they may be.
-    static float scale_of(const float *row, int width, float &most) {
-        F squares[4] = {}, tops[4] = {}; // several, or each addition would wait for the one before
-        int at = 0;
-        for (; at + 4 * lanes <= width; at += 4 * lanes) {
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; ++i) count(L::load(row + at + i * lanes), squares[i], tops[i]);
-        }
-        for (; at < width; at += lanes) count(L::load(row + at), squares[0], tops[0]);
-        float norm = std::sqrt(L::sum((squares[0] + squares[1]) + (squares[2] + squares[3])));
-        most = L::top(L::max(L::max(tops[0], tops[1]), L::max(tops[2], tops[3])));
-        return most > 0 ? std::min(NORM / norm, LARGEST / most) : 0.0f;
-    }
     static float row_scale(const float *row, int width, float) {
-        float most;
-        return scale_of(row, width, most);
+        F tops{};
+        float squares = count_squares(row, width, tops), most = L::top(tops);
+        return most > 0 ? std::min(NORM / std::sqrt(squares), LARGEST / std::sqrt(most)) : 0.0f;
     }
     static float result_scale(float scale, float factor) { return scale > 0 ? factor / scale : 0; }
     static void encode_words(const float *row, int count, float, float scale, int32_t *out) {
@@ -126,29 +109,6 @@ template <class S> struct Pairs {
     }
     static void read_cell(const std::byte *cell, Cell type, int width, float *out) { Reader<S>::read(cell, type, width, out); }
 
-    static void encode_cells(float *const *rows, int words, int columns, int32_t *k, int32_t *v, float *k_scale, float &top, float &limit) {
-        float scale[2];
-        for (int i = 0; i < 2; ++i) {
-            float most;
-            scale[i] = scale_of(rows[i], words * 2, most);
-            k_scale[i] = scale[i] > 0 ? 1 / scale[i] : 0; // a cell of zeros scores 0 and adds nothing
-            top = std::max(top, k_scale[i]);
-            limit = std::max(limit, most * scale[i]);
-        }
-        int16_t *k_even = reinterpret_cast<int16_t *>(k), *k_odd = k_even + (size_t)words * 2;
-        F scale_even = L::splat(scale[0]), scale_odd = L::splat(scale[1]);
-        for (int at = 0; at < words * 2; at += 2 * lanes) {
-            I even[2], odd[2];
-#pragma GCC unroll 2
-            for (int i = 0; i < 2; ++i) {
-                even[i] = S::whole(L::load(rows[0] + at + i * lanes) * scale_even);
-                odd[i] = S::whole(L::load(rows[1] + at + i * lanes) * scale_odd);
-                if (at + i * lanes < columns) L::store(v + at + i * lanes, S::pair(even[i], odd[i]));
-            }
-            S::narrow(k_even + at, even[0], even[1]);
-            S::narrow(k_odd + at, odd[0], odd[1]);
-        }
-    }
     // Words that share a scale.
     static int chunk_of(int latent) { return latent % 128 == 0 ? 64 : 32; }
 
@@ -167,7 +127,7 @@ template <class S> struct Pairs {
     }
 
     // Chunks of K by scales of their own, V by one scale a cell: its columns are added up over the keys.
-    static void encode_apart(float *const *rows, int words, int chunk, int latent, int32_t *k, int32_t *v, float *k_step, float *v_step) {
+    static void encode_apart(const float *const *rows, int words, int chunk, int latent, int32_t *k, int32_t *v, float *k_step, float *v_step) {
         int chunks = (words + chunk - 1) / chunk, width = words * 2;
         F v_factor[2];
         for (int i = 0; i < 2; ++i) {

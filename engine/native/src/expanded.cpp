@@ -19,12 +19,12 @@ constexpr double GAIN = 0.9;       // of the absorbed form's cost: less is not w
 
 // What each block of queries sees of each tile, and how many (query, key) pairs and keys the tiles that are seen have.
 struct Map {
-    std::vector<Sight> sights;
+    std::vector<Seen> seen;
     int    tiles, blocks;
     double pairs = 0, keys = 0;
 };
 
-Sight sight_of(const Attention &a, int query, int queries, int key, int keys) {
+Seen seen_of(const Attention &a, int query, int queries, int key, int keys) {
     uint16_t differs = 0;
     bool open = false;
     for (int i = query; i < query + queries; ++i) {
@@ -36,24 +36,24 @@ Sight sight_of(const Attention &a, int query, int queries, int key, int keys) {
         }
         open |= shown != 0;
     }
-    return !open ? Sight::nothing : differs & 0x7fff ? Sight::some : Sight::all;
+    return !open ? Seen::nothing : differs & 0x7fff ? Seen::some : Seen::all;
 }
 
 Map look(const Attention &a, int step, Team &team) {
     Map map{{}, (a.keys + step - 1) / step, (a.queries + BLOCK - 1) / BLOCK};
-    map.sights.assign((size_t)map.tiles * map.blocks, Sight::all);
+    map.seen.assign((size_t)map.tiles * map.blocks, Seen::all);
     auto queries_of = [&](int block) { return std::min(BLOCK, a.queries - block * BLOCK); };
     auto keys_of = [&](int tile) { return std::min(step, a.keys - tile * step); };
     std::atomic<int> next{0};
     if (a.mask) team.run([&](int) {
         for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < map.blocks;)
             for (int tile = 0; tile < map.tiles; ++tile)
-                map.sights[(size_t)i * map.tiles + tile] = sight_of(a, i * BLOCK, queries_of(i), tile * step, keys_of(tile));
+                map.seen[(size_t)i * map.tiles + tile] = seen_of(a, i * BLOCK, queries_of(i), tile * step, keys_of(tile));
     });
     for (int tile = 0; tile < map.tiles; ++tile) {
         bool seen = false;
         for (int block = 0; block < map.blocks; ++block) {
-            if (map.sights[(size_t)block * map.tiles + tile] == Sight::nothing) continue;
+            if (map.seen[(size_t)block * map.tiles + tile] == Seen::nothing) continue;
             map.pairs += (double)queries_of(block) * keys_of(tile);
             seen = true;
         }
@@ -94,7 +94,7 @@ bool compute(const Attention &a, const Expansion &e, const ExpandedKernel &kerne
         for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < a.heads * groups && sound;) {
             int query = (groups - 1 - i / a.heads) * size; // the last see most keys: they begin
             Part part{i % a.heads, query, std::min(size, a.queries - query)};
-            if (!kernel.part(a, e, part, map.sights.data(), memory + scratch * member)) sound = false;
+            if (!kernel.part(a, e, part, map.seen.data(), memory + scratch * member)) sound = false;
         }
     });
     return sound;

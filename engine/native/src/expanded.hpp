@@ -28,7 +28,7 @@ struct Expansion {
 };
 
 // What the queries of a block see of a tile of cells.
-enum class Sight : uint8_t { nothing, all, some };
+enum class Seen : uint8_t { nothing, all, some };
 
 constexpr int BLOCK = 64; // queries of a block
 
@@ -41,8 +41,8 @@ struct Part {
 struct ExpandedKernel {
     int keys; // of a tile
     size_t (*scratch)(const Attention &, const Expansion &, int queries);
-    // Results go to the attention's `out`. `sight` is [block of all queries][tile]. False, and nothing written: a weight is not a number.
-    bool (*part)(const Attention &, const Expansion &, const Part &, const Sight *sight, std::byte *scratch);
+    // Results go to the attention's `out`. `seen` is [block of all queries][tile]. False, and nothing written: a weight is not a number.
+    bool (*part)(const Attention &, const Expansion &, const Part &, const Seen *seen, std::byte *scratch);
 };
 
 // Whether it can be computed: sizes that fit each other, ranks no larger than `latent`.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "attention.hpp"
+#include "products.hpp"
 #include "vector.hpp"
 
 #include <algorithm>
@@ -19,8 +20,6 @@
 namespace kimicode {
 
 constexpr int ROWS = 64; // rows of a block; K2's heads, so that a block is one query
-// A tile whose greatest weight is below this share of another's is not added: a million such tiles are less than f32 notices.
-constexpr float SILENT = 0x1p-40f;
 
 template <class A> struct Tile {
     using L = Lanes<A::lanes>;
@@ -126,7 +125,7 @@ template <class A> struct Tile {
         int rows = p.blocks * ROWS;
         float *scales = t.floats(p.q_scale);
         std::fill_n(scales, (size_t)rows * p.chunks, 0.0f);
-        float factor = t.a.scale * 1.44269504f; // scores in base 2
+        float factor = t.a.scale * LOG2_E; // scores in base 2
         for (int first = 0; first < rows; first += lanes) {
             Word *target = out + (size_t)(first / PANEL) * PANEL * p.words + first % PANEL;
             alignas(64) Word packed[lanes][lanes];
@@ -175,8 +174,7 @@ template <class A> struct Tile {
                 A::encode_apart(rows, p.words, p.chunk, t.a.latent, k_words, v_words, t.floats(p.k_scale) + (size_t)key * p.chunks,
                                 t.floats(p.v_scale) + key);
             } else {
-                float unused = 0;
-                A::encode_cells(rows, p.words, p.columns, k_words, v_words, nullptr, unused, unused);
+                A::copy_cell(rows[0], p.words, k_words);
             }
         }
     }
@@ -192,8 +190,8 @@ template <class A> struct Tile {
         }
         score(t, block, count, rows);
         if (!plain) hide(t, base, rows, first, count);
-        soften(t, base, rows, count);
-        accumulate(t, base, rows, count);
+        soften_block(t, base, rows, count);
+        add_values(t, base, rows, count);
     }
 
     static void look(const uint16_t *mask, int count, bool &any, bool &plain) {
@@ -216,37 +214,8 @@ template <class A> struct Tile {
         for (int panel = 0; panel * PANEL < rows; ++panel) {
             const Word *q = t.words(p.q) + ((size_t)block * ROWS + (size_t)panel * PANEL) * p.words;
             for (int key = 0; key < count; key += A::key_rows)
-                score_part(p, q, k + (size_t)key * p.words, k_scale + (size_t)key * p.chunks, q_scale + panel * PANEL,
-                           scores + (size_t)key * ROWS + panel * PANEL);
-        }
-    }
-
-    static inline void score_part(const Plan &p, const Word *q, const Word *k, const float *k_scale, const float *q_scale, float *scores) {
-        constexpr int M = A::row_vectors, N = A::key_rows;
-        for (int chunk = 0; chunk < p.chunks; ++chunk) {
-            typename A::Sum sum[N][M] = {};
-            int end = std::min(p.words, (chunk + 1) * p.chunk);
-            for (int word = chunk * p.chunk; word < end; ++word) {
-                I rows[M];
-#pragma GCC unroll 8
-                for (int m = 0; m < M; ++m) rows[m] = L::load(q + (size_t)word * PANEL + m * lanes);
-#pragma GCC unroll 8
-                for (int n = 0; n < N; ++n) {
-                    I key = L::splat(k[(size_t)n * p.words + word]);
-#pragma GCC unroll 8
-                    for (int m = 0; m < M; ++m) A::multiply_add(sum[n][m], rows[m], key);
-                }
-            }
-            const float *row_scale = q_scale + (size_t)chunk * p.blocks * ROWS;
-#pragma GCC unroll 8
-            for (int n = 0; n < N; ++n)
-#pragma GCC unroll 8
-                for (int m = 0; m < M; ++m) {
-                    float *target = scores + n * ROWS + m * lanes;
-                    F value = A::value(sum[n][m]);
-                    if (A::scaled) value = value * (L::splat(k_scale[n * p.chunks + chunk]) * L::load(row_scale + m * lanes));
-                    L::store(target, chunk == 0 ? value : L::load(target) + value);
-                }
+                multiply<A>({p.words, p.chunk, p.chunks}, q, k + (size_t)key * p.words, k_scale + (size_t)key * p.chunks,
+                            q_scale + panel * PANEL, (size_t)p.blocks * ROWS, scores + (size_t)key * ROWS + panel * PANEL, ROWS);
         }
     }
 
@@ -259,106 +228,33 @@ template <class A> struct Tile {
             const uint16_t *mask = mask_of(t, t.s.query + query) + first;
             for (int key = 0; key < count; ++key) {
                 if ((mask[key] & 0x7fff) == 0) continue;
-                float add = half_to_float(mask[key]) * 1.44269504f;
+                float add = half_to_float(mask[key]) * LOG2_E;
                 for (int i = row; i < end; ++i) scores[(size_t)key * ROWS + i] += add;
             }
             row = end;
         }
     }
 
-    // Scores become weights, [key group][row]; keep and add say how the row's sums go on: sums * keep + products * add.
-    static __attribute__((noinline)) void soften(State &t, int base, int rows, int count) {
+    // Scores become weights, and the rows' statistics go on.
+    static __attribute__((noinline)) void soften_block(State &t, int base, int rows, int count) {
         const Plan &p = t.plan;
         float *scores = t.floats(p.scores), *keep = t.floats(p.keep), *add = t.floats(p.add);
-        const float *v_scale = t.floats(p.v_scale);
-        Word *weights = t.words(p.weights);
-        alignas(64) float peak[ROWS], total[ROWS];
-        int known = std::min(rows, ROWS);
-        std::copy_n(t.s.peak + base, known, peak);
-        std::copy_n(t.s.total + base, known, total);
-        std::fill(peak + known, peak + ROWS, NOTHING);
-        std::fill(total + known, total + ROWS, 0.0f);
-        int padded = round_up(count, group);
-        for (int row = 0; row < rows; row += lanes) {
-            F top = L::splat(NOTHING);
-            for (int key = 0; key < count; ++key) top = L::max(top, L::load(scores + (size_t)key * ROWS + row));
-            F sum{}, weighted{}, most{};
-            for (int key = 0; key < count; ++key) {
-                F weight = L::exp2(L::load(scores + (size_t)key * ROWS + row) - top);
-                sum += weight;
-                if (A::scaled) {
-                    weight *= L::splat(v_scale[key]);
-                    weighted += weight;
-                    most = L::max(most, weight);
-                }
-                L::store(scores + (size_t)key * ROWS + row, weight);
-            }
-            for (int key = count; key < padded; ++key) L::store(scores + (size_t)key * ROWS + row, F{});
-            F scale = L::splat(1.0f);
-            if constexpr (A::scaled) scale = A::weight_scale(weighted, most);
-            for (int key = 0; key < padded; key += group)
-                L::store(weights + (size_t)(key / group) * ROWS + row, A::encode_weights(scores + (size_t)key * ROWS + row, ROWS, scale));
-            F before = L::load(peak + row), now = L::max(before, top);
-            F kept = L::exp2(before - now), added = L::exp2(top - now);
-            added = added < L::splat(SILENT) ? F{} : added;
-            L::store(peak + row, now);
-            L::store(total + row, L::load(total + row) * kept + sum * added);
-            L::store(keep + row, kept);
-            L::store(add + row, A::scaled ? added / scale : added);
-        }
-        std::copy_n(peak, known, t.s.peak + base);
-        std::copy_n(total, known, t.s.total + base);
+        alignas(64) float peak[ROWS], total[ROWS]; // of whole vectors, which the share's own need not be
+        std::copy_n(t.s.peak + base, rows, peak);
+        std::copy_n(t.s.total + base, rows, total);
+        std::fill(peak + rows, peak + ROWS, NOTHING);
+        std::fill(total + rows, total + ROWS, 0.0f);
+        for (int row = 0; row < rows; row += lanes)
+            soften<A>(scores + row, ROWS, count, t.floats(p.v_scale), t.words(p.weights) + row, peak + row, total + row, keep + row, add + row);
+        std::copy_n(peak, rows, t.s.peak + base);
+        std::copy_n(total, rows, t.s.total + base);
     }
 
-    // sums[row] = sums[row] * keep[row] + add[row] * Σ weights · V
-    static __attribute__((noinline)) void accumulate(State &t, int base, int rows, int count) {
+    static void add_values(State &t, int base, int rows, int count) {
         const Plan &p = t.plan;
         const Word *v = A::own_values ? t.words(p.v) : t.words(p.k);
-        int stride = A::own_values ? p.columns : p.words, groups = round_up(count, group) / group;
-        constexpr int WIDE = A::column_vectors * lanes;
-        for (int column = 0; column < t.a.latent; column += WIDE) {
-            int row = 0;
-            float *sums = t.s.sums + (size_t)base * t.a.latent + column;
-            for (; row + A::sum_rows <= rows; row += A::sum_rows) sum_part<A::sum_rows>(t, v + column, stride, groups, row, sums);
-            for (; row + 4 <= rows; row += 4) sum_part<4>(t, v + column, stride, groups, row, sums);
-            for (; row < rows; ++row) sum_part<1>(t, v + column, stride, groups, row, sums);
-        }
-    }
-
-    // Whether the tile adds nothing to `count` rows and their sums stay as they are.
-    static inline bool silent(const float *keep, const float *add, int count) {
-        for (int n = 0; n < count; ++n)
-            if (add[n] != 0 || keep[n] != 1) return false;
-        return true;
-    }
-
-    template <int N> static inline void sum_part(State &t, const Word *v, int stride, int groups, int row, float *sums) {
-        constexpr int M = A::column_vectors;
-        const Word *weights = t.words(t.plan.weights) + row;
-        const float *keep = t.floats(t.plan.keep) + row, *add = t.floats(t.plan.add) + row;
-        if (silent(keep, add, N)) return;
-        int latent = t.a.latent;
-        typename A::Sum sum[N][M] = {};
-        for (int at = 0; at < groups; ++at) {
-            I columns[M];
-#pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) columns[m] = L::load(v + (size_t)at * stride + m * lanes);
-#pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) {
-                I weight = L::splat(weights[(size_t)at * ROWS + n]);
-#pragma GCC unroll 8
-                for (int m = 0; m < M; ++m) A::multiply_add(sum[n][m], columns[m], weight);
-            }
-        }
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) {
-            float *target = sums + (size_t)(row + n) * latent;
-#pragma GCC unroll 8
-            for (int m = 0; m < M; ++m) {
-                F value = L::load(target + m * lanes) * L::splat(keep[n]) + A::value(sum[n][m]) * L::splat(add[n]);
-                L::store(target + m * lanes, value);
-            }
-        }
+        accumulate<A>(t.words(p.weights), ROWS, v, A::own_values ? p.columns : p.words, round_up(count, group) / group, t.floats(p.keep),
+                      t.floats(p.add), t.s.sums + (size_t)base * t.a.latent, t.a.latent, rows, t.a.latent);
     }
 
     static void merge(const Share &first, int count, size_t stride, size_t row_stride, size_t rows, size_t latent, float *out) {
@@ -377,8 +273,6 @@ template <class A> struct Tile {
             }
         }
     }
-
-    static double peak(double seconds);
 };
 
 } // namespace kimicode
