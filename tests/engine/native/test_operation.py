@@ -9,6 +9,7 @@ from engine.llama import KvType
 from engine.native.library import Form, Library
 from engine.native.plugin import Attention
 from tests.engine.native.forms import run, write
+from tests.engine.native.watched import run as watch
 
 LAYERS = 5
 
@@ -28,3 +29,10 @@ def test_forms_agree(library: Library, cells: KvType, value: int, tmp_path: Path
     errors = np.linalg.norm(expanded - absorbed, axis=1) / np.linalg.norm(absorbed, axis=1)
     assert np.median(errors) < 1e-3
     assert errors.max() < 0.05
+
+
+def test_whoever_reads_attention_itself_gets_all_of_it(tmp_path: Path) -> None:
+    watched = watch(write(tmp_path / "model.gguf"))
+    assert watched[Form.ABSORBED].read == LAYERS
+    assert watched[Form.EXPANDED] == watched[Form.ABSORBED]
+    assert watched[Form.EXPANDED].expanded == 0
