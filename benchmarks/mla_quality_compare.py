@@ -138,4 +138,4 @@ def no_worse(measured: Rows, yardstick: Rows) -> bool:
     """Whether neither the divergence nor the share of other likeliest tokens is above the yardstick's, by more than chance explains: two
     standard errors of the difference."""
     pairs = ((measured.kl, yardstick.kl), (1.0 - measured.same, 1.0 - yardstick.same))
-    return all(a.mean() - b.mean() <= 2 * np.sqrt(a.var() / len(a) + b.var() / len(b)) for a, b in pairs)
+    return all(bool(a.mean() - b.mean() <= 2 * np.sqrt(a.var() / len(a) + b.var() / len(b))) for a, b in pairs)

@@ -38,12 +38,18 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class Compared:
-    """`second` beside llama.cpp as it is, case by case; `own`: it is llama.cpp too."""
+    """`second` beside llama.cpp as it is, case by case. `own`: it is llama.cpp too. Its attention in steps is the yardstick, since that, as
+    ours, is another computation at every position; other batches are at some."""
 
     second: str
     own: bool
     variant: Variant
     rows: Mapping[Case, Rows]
+
+    @property
+    def yardstick(self) -> bool:
+        """Whether ours may differ from llama.cpp as much as this does."""
+        return self.variant.in_steps
 
     def all(self) -> Rows:
         """Every case, the same number of rows of each."""
