@@ -46,7 +46,7 @@ Figures = dict[str, float | bool]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="20,000 tokens instead of 200,000, and a slice of fewer depths, f16 only")
+    parser.add_argument("--quick", action="store_true", help="12,000 tokens instead of 200,000, and of the slice fewer depths, f16 only")
     parser.add_argument("--tokens", type=int, help="of held-out conversations")
     parser.add_argument("--parts", default=",".join(PARTS), help="some of them, with commas between")
     parser.add_argument("--slice", type=Path, default=mla_slice.default_path(), help="the slice, as mla_slice.py makes it")
@@ -55,7 +55,7 @@ def main() -> None:
     parts = chosen.parts.split(",")
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
-    tokens = chosen.tokens or (20_000 if chosen.quick else 200_000)
+    tokens = chosen.tokens or (12_000 if chosen.quick else 200_000)
     figures: Figures = {}
     try:
         if set(parts) - {"slice"}:
@@ -100,7 +100,7 @@ def _prompts(found: Mapping[Pair, Found]) -> Figures:
         stock = Way(Variant(Attention.STOCK, cells), WIDE)
         for attention in MODES:
             each = found[Pair(stock, Way(Variant(attention, cells), WIDE))]
-            name = attention.value + f"_{cells.name.lower()}" * (cells is not KvType.F16)
+            name = attention.value + _suffix(cells)
             figures |= {
                 f"nano_perplexity_ratio_{name}": each.all_tokens.value,
                 f"nano_perplexity_low_{name}": each.all_tokens.low,
@@ -108,6 +108,14 @@ def _prompts(found: Mapping[Pair, Found]) -> Figures:
                 f"nano_same_greedy_{name}": float(each.rows.same.mean()),
                 f"nano_kl_{name}": float(each.rows.kl.mean()),
             }
+            truth = Way(nano.TRUTH, WIDE)
+            if Pair(truth, stock) in found:
+                exact, theirs = found[Pair(truth, Way(Variant(attention, cells), WIDE))].rows, found[Pair(truth, stock)].rows
+                figures |= {
+                    f"nano_kl_from_exact_{name}": float(exact.kl.mean()),
+                    f"nano_kl_from_exact_{name}_stock": float(theirs.kl.mean()),
+                    f"nano_no_farther_{name}": no_worse(exact, theirs),
+                }
     own = [
         each for pair, each in found.items() if pair.first.variant == Variant(Attention.STOCK, KvType.F16) and nano.is_stock(pair.second)
     ]
@@ -118,6 +126,10 @@ def _prompts(found: Mapping[Pair, Found]) -> Figures:
             "stock_against_itself_kl": max(float(each.rows.kl.mean()) for each in own),
         }
     return figures
+
+
+def _suffix(cells: KvType) -> str:
+    return "" if cells is KvType.F16 else f"_{cells.name.lower()}"
 
 
 def _answers(workers: nano.Workers, texts: Sequence[Text]) -> None:
@@ -138,7 +150,7 @@ def on_slice(path: Path, *, quick: bool) -> Figures:
     print(f"\nThe slice\n{slices.headings()}")
     yardstick: Rows | None = None
     for cells in CELLS[:1] if quick else CELLS:
-        for compared in slices.run(path, cells, depths):
+        for compared in slices.run(path, cells, depths, quick=quick):
             print(slices.text(compared), flush=True)
             rows = compared.all()
             if compared.yardstick:
@@ -146,7 +158,7 @@ def on_slice(path: Path, *, quick: bool) -> Figures:
             elif compared.own:
                 continue
             else:
-                name = compared.variant.attention.value + f"_{cells.name.lower()}" * (cells is not KvType.F16)
+                name = compared.variant.attention.value + "_expanded" * compared.variant.expanded + _suffix(cells)
                 # Over q8_0 cells llama.cpp has no attention in steps: what it does over f16 is the yardstick there too.
                 assert yardstick is not None
                 figures[f"slice_no_worse_{name}"] = no_worse(rows, yardstick)
@@ -164,7 +176,7 @@ def verdict(figures: Figures) -> Figures:
     print()
     for attention in MODES:
         problems = []
-        for name in (attention.value, f"{attention.value}_q8_0"):
+        for name in (attention.value + form + _suffix(cells) for cells in CELLS for form in ("", "_expanded")):
             low, high = figures.get(f"nano_perplexity_low_{name}", 1.0), figures.get(f"nano_perplexity_high_{name}", 1.0)
             if low < 1 - PERPLEXITY or high > 1 + PERPLEXITY:
                 problems.append(f"{name}: perplexity of kimi-nano {low:.5f} to {high:.5f} of stock's")

@@ -56,13 +56,18 @@ class Compared:
         return Rows.all([rows.first(SHARED) for rows in self.rows.values()])
 
 
-def run(path: Path, cells: KvType, depths: Sequence[int]) -> Iterator[Compared]:
-    """Each variant over these cells with llama.cpp as it is."""
+def run(path: Path, cells: KvType, depths: Sequence[int], *, quick: bool) -> Iterator[Compared]:
+    """Each variant over these cells with llama.cpp as it is. `quick`: without other ways to fill the cache, and without ours in the
+    expanded form where it is not the cheaper one."""
     stock_variant = Variant(Attention.STOCK, cells)
     stock = _scores(path, stock_variant, depths, WIDE)
     yield from _with_itself(stock_variant, stock)
-    yield _compared(f"{stock_variant.name}, filled by {OTHER_FILL}", stock_variant, stock, _scores(path, stock_variant, depths, OTHER_FILL))
-    others = [Variant(Attention.PRECISE, cells), Variant(Attention.FAST, cells)]
+    ours = (Attention.PRECISE, Attention.FAST)
+    others = [Variant(attention, cells) for attention in ours]
+    if not quick:
+        refilled = _scores(path, stock_variant, depths, OTHER_FILL)
+        yield _compared(f"{stock_variant.name}, filled by {OTHER_FILL}", stock_variant, stock, refilled)
+        others += [Variant(attention, cells, expanded=True) for attention in ours]
     if cells is not KvType.Q8_0:
         others.insert(0, Variant(Attention.STOCK, cells, in_steps=True))
     for variant in others:
@@ -72,11 +77,15 @@ def run(path: Path, cells: KvType, depths: Sequence[int]) -> Iterator[Compared]:
 def _scores(path: Path, variant: Variant, depths: Sequence[int], fill: int) -> dict[Case, Scores]:
     tokens = tuple(int(token) for token in np.random.default_rng(3).integers(0, VOCABULARY, max(depths) + WIDE))
     with Worker(path, variant, max(depths) + 2 * WIDE) as worker:
-        return {
+        found = {
             Case(depth, batch): Scores.of(worker.score(Score(tokens[: depth + count], batch, range(count), depth, fill)))
             for depth in depths
             for batch, count in COUNTS.items()
         }
+        if worker.kernel:
+            forms = worker.forms()
+            print(f"{variant.name}: kernel {worker.kernel}, {forms.absorbed} attentions absorbed, {forms.expanded} expanded")
+    return found
 
 
 def _with_itself(variant: Variant, stock: Mapping[Case, Scores]) -> Iterator[Compared]:
