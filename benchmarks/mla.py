@@ -213,6 +213,8 @@ def main() -> None:
     parser.add_argument("--without-slice", action="store_true", help="attention alone")
     parser.add_argument("--threads", type=int, help="all CPUs unless said otherwise")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how time grows, as SVG")
+    # Everybody's threads wait as the engine's do: by OpenMP's own rule they would go on spinning into the next one's turn.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     try:
         measure(parser.parse_args())
     except (EngineError, PeerError, BuildError) as error:

@@ -34,7 +34,7 @@ class Attention(Enum):
 
 
 DEFAULT: Final = Attention.FAST
-"""Unless asked otherwise: no further from llama.cpp's own attention than that is from itself with another size of batch
+"""Unless asked otherwise: no further from llama.cpp's own attention than that is from itself with flash attention off
 (`benchmarks/mla_quality.py`: perplexity within 0.01 %, 99.8 % of positions with the same greedy token, either way)."""
 
 AUTO: Final = "auto"
