@@ -35,6 +35,7 @@ public:
     Steps(const char *path, int cells, int threads) : batch_(llama_batch_init(BATCH, 0, 1)) {
         llama_model_params model = llama_model_default_params();
         model.mla = 3;
+        model.use_mmap = false; // or pages would fault in as steps meet new experts; the others' weights are in memory from the start
         model_ = llama_model_load_from_file(path, model);
         if (!model_) fail(std::string(path) + ": the model was not loaded");
         llama_context_params context = llama_context_default_params();
