@@ -9,6 +9,7 @@
 #include "library.hpp"
 #include "matrices.hpp"
 #include "memory.hpp"
+#include "numa.hpp"
 #include "operation.hpp"
 #include "selftest.hpp"
 #include "team.hpp"
@@ -34,8 +35,9 @@ std::array<std::atomic<uint64_t>, 3> computed; // attentions, by the form in whi
 Readers readers;
 
 struct Context {
-    Team  team{1};
-    Block memory;
+    Team    team{1};
+    Block   memory;
+    Settler pages;
 };
 
 Context &context_of(ggml::Backend *backend) { return *static_cast<Context *>(backend->context); }
@@ -53,12 +55,19 @@ void compute_stream(const Attention &a, const Expansion *matrices, Context &cont
     ++computed[static_cast<size_t>(expanded ? Form::expanded : Form::absorbed)];
 }
 
+// The memory of the whole cache of this layer, of which the operation sees a part.
+void settle(const ggml::Tensor &cells, Settler &pages) {
+    const ggml::Tensor &all = cells.view_src ? *cells.view_src : cells;
+    pages.settle(all.data, all.nb[3] * (size_t)all.ne[3]);
+}
+
 int compute(ggml::Backend *backend, ggml::Graph *graph) {
     const Ggml &ggml = *loaded_ggml();
     try {
         for (int i = 0; i < ggml.node_count(graph); ++i) {
             const ggml::Tensor &op = *ggml.node(graph, i);
             if (op.op != ggml::OP_FLASH_ATTN_EXT) continue; // views, which compute nothing
+            settle(*op.src[1], context_of(backend).pages);
             Expansion matrices;
             // The scheduler computes as far as a node that an evaluation callback wants to see.
             bool alone = i + 1 == ggml.node_count(graph);
