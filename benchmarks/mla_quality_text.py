@@ -48,8 +48,10 @@ def conversations(tokens: int) -> list[Text]:
 
 
 def _quiet() -> None:
-    """See `trajectories.run_pytest`: what pytest needs is imported once, before it is forked."""
+    """See `trajectories.run_pytest`: what pytest needs is imported once, before it is forked. In CI it says more than nano knows."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    for name in ("CI", "BUILD_NUMBER"):
+        os.environ.pop(name, None)
     import pytest  # noqa: F401
 
 

@@ -173,7 +173,7 @@ def _kernel(names: tuple[str, ...], wish: Attention) -> str:
     """The kernel that the engine would load. Raises `EngineError` where that is none."""
     kernel = choose(names, wish)
     if kernel is None:
-        raise EngineError(f"no attention kernel runs on this processor for the wish {wish.value!r}")
+        raise EngineError(f"there is no attention kernel for {wish.value!r} here: only precise and fast are measured, not llama.cpp's own")
     return kernel
 
 
