@@ -37,9 +37,9 @@ class Job {
 
     void run(Block &memory) {
         place(memory);
-        each(d_.pieces.size(), [&](size_t i, int member) { compute(d_.pieces[i], member); });
+        each(d_.pieces.size(), d_.cost * a_.heads * (a_.width + a_.latent) * 2, [&](size_t i, int member) { compute(d_.pieces[i], member); });
         size_t parts = ((size_t)a_.heads + MERGED_ROWS - 1) / MERGED_ROWS;
-        each(merges_.size() * parts, [&](size_t i, int) { merge(merges_[i / parts], (int)(i % parts) * MERGED_ROWS); });
+        each(merges_.size() * parts, 2.0 * d_.rows * a_.latent, [&](size_t i, int) { merge(merges_[i / parts], (int)(i % parts) * MERGED_ROWS); });
     }
 
   private:
@@ -53,13 +53,13 @@ class Job {
         float *sums, *peak, *total;
     };
 
-    template <class Work> void each(size_t count, const Work &work) {
+    template <class Work> void each(size_t count, double operations, const Work &work) {
         if (count == 0) return;
         std::atomic<size_t> next{0};
         auto loop = [&](int member) {
             for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) work(i, member);
         };
-        if (d_.cost * a_.heads * (a_.width + a_.latent) * 2 < ALONE) {
+        if (operations < ALONE) {
             loop(0);
         } else {
             team_.run(loop);
