@@ -19,7 +19,6 @@ constexpr int    CHUNK = 1024;        // listed cells that are copied at a time
 constexpr double ALONE = 2e6;         // operations that one thread has done before others are awake
 constexpr int    MERGED_ROWS = 16;    // of one job
 constexpr int    AHEAD = 3;           // cells between the one that is copied and the one that is fetched
-constexpr int    FALLBACK_TILE = 64;  // where a kernel doesn't say
 
 size_t aligned(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
@@ -27,7 +26,7 @@ size_t aligned(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 class Job {
   public:
     Job(const Attention &a, const Kernel &kernel, Team &team) : a_(a), kernel_(kernel), team_(team) {
-        int tile = kernel.keys > 0 ? kernel.keys : FALLBACK_TILE;
+        int tile = kernel.keys;
         d_ = divide(a, look(a, tile, team.threads(), team), team.threads(), team);
         chunk_ = std::max(1, CHUNK / tile) * tile;
         for (const Group &group : d_.groups)

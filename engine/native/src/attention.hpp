@@ -67,8 +67,7 @@ struct Kernel {
 // The kernels that are compiled in, best first, and their number.
 const Kernel *const *kernels(int &count);
 
-// The best one that runs here, exact or not; the one of that name, or null where there is none.
-const Kernel *best_kernel(bool exact);
+// The one of that name, or null where there is none.
 const Kernel *kernel_named(const char *name);
 
 class Team;

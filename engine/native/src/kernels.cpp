@@ -26,14 +26,6 @@ const Kernel *const *kernels(int &count) {
     return all;
 }
 
-const Kernel *best_kernel(bool exact) {
-    int count;
-    const Kernel *const *all = kernels(count);
-    for (int i = 0; i < count; ++i)
-        if ((all[i]->exact || !exact) && all[i]->runs()) return all[i];
-    return nullptr;
-}
-
 const Kernel *kernel_named(const char *name) {
     int count;
     const Kernel *const *all = kernels(count);
