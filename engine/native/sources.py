@@ -50,10 +50,10 @@ def machine() -> str:
 def sources(kind: str) -> tuple[Source, ...]:
     """The files for machines of this kind, in the order in which they are to be linked; any other kind gets the portable ones."""
     special = _ISA.get(kind, {})
-    plain = sorted(path for path in FOLDER.glob("*.cpp") if not path.name.startswith("isa_") or path.name == "isa_portable.cpp")
+    plain = sorted(path for path in FOLDER.rglob("*.cpp") if not path.name.startswith("isa_") or path.name == "isa_portable.cpp")
     return (*(Source(path, ()) for path in plain), *(Source(FOLDER / name, flags) for name, flags in special.items()))
 
 
 def headers() -> tuple[Path, ...]:
     """Everything that the files include from here."""
-    return tuple(sorted([*FOLDER.glob("*.hpp"), *FOLDER.glob("*.h")]))
+    return tuple(sorted([*FOLDER.rglob("*.hpp"), *FOLDER.rglob("*.h")]))
