@@ -40,21 +40,23 @@ struct ReaderOptions {
 };
 
 struct ReaderCounts {
-    uint64_t bytes, reads, retries, failures;
+    uint64_t bytes, reads, retries; // reads of pieces that succeeded; retries of those that failed
+    uint64_t failures;              // jobs
     double   busy_seconds; // in which at least one piece was on the way
     bool     direct, uring;
 };
 
 class Reader {
   public:
-    // Called once for every job, by a thread of the reader, with what went wrong: which file, where, and why; empty where all was read.
+    // Called once for every job, by a thread of the reader, with what went wrong: which file, where, and why; empty where all was read. It
+    // may begin, hurry and cancel jobs; it must not throw, or close the reader.
     using Done = std::function<void(uint64_t job, const std::string &error)>;
 
     // Raises std::runtime_error where a file can't be opened, or copies differ in size.
     static std::unique_ptr<Reader> open(const ReaderOptions &, Done);
     virtual ~Reader() = default; // after all jobs that had begun; those that hadn't are done with an error
 
-    // Several ranges as one job, `urgent` before all that are not. Any thread.
+    // Several ranges as one job, `urgent` before all that are not. Any thread. Its number must not be that of a job that isn't done.
     virtual void begin(uint64_t job, std::vector<Read> reads, bool urgent) = 0;
     // Make a job urgent; nothing happens where it is done.
     virtual void hurry(uint64_t job) = 0;
@@ -62,6 +64,8 @@ class Reader {
     virtual bool cancel(uint64_t job) = 0;
 
     virtual ReaderCounts counts() const = 0;
+    // How it reads, in a few words, and why not as it was asked to.
+    virtual std::string note() const { return ""; }
 };
 
 } // namespace kimicode
