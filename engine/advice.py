@@ -127,6 +127,7 @@ def _gpu(model: ModelShape, machine: Machine, wishes: Wishes, now: Outlook) -> I
 def _elsewhere(model: ModelShape, machine: Machine, wishes: Wishes, now: Outlook) -> Iterator[Advice]:
     """A machine made for it, where this one is far from it."""
     server = Machine("", _SERVER_CPUS, 1, _SERVER_MEMORY, _SERVER_RATE, _SERVER_COMPUTE, replace(machine.disk, rate=_SERVER_DISK))
+    server = replace(server, store=machine.store, hits=machine.hits)
     other = outlook(model, with_gpu(server, _SERVER_GPU), wishes)
     if now.decode < _USABLE and not other.layout.missing and other.decode > _USABLE:
         why = f"{_SERVER_RATE.how}, {_SERVER_CPUS} CPUs and a GPU of {_SERVER_GPU // GIB} GiB: a machine made for this"

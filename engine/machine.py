@@ -4,6 +4,7 @@ Limits of control groups (versions 1 and 2) count: in a container the machine's 
 (`engine.measure`) or asked of llama.cpp (`engine.devices`) are handed in. What this module does not do: measure, or load llama.cpp.
 """
 
+import itertools
 import math
 import os
 import platform
@@ -80,10 +81,41 @@ class Kernels:
     one: Pace
 
 
+EXPERT_ROWS: Final = (1, 8, 32, 128)
+"""Rows of activations at a time for which products with experts are measured."""
+
+
+@dataclass(frozen=True)
+class ExpertPace:
+    """Bytes of experts' weights a second that the engine's own kernels multiply, with `EXPERT_ROWS` rows at a time, from memory and with
+    all CPUs. `kind` is ggml's name of the weights' type."""
+
+    kind: str
+    rates: tuple[Rate, ...]
+
+    def seconds(self, weights: float, rows: float) -> float:
+        """How long so many bytes take with so many rows each: on the line between what was measured."""
+        times = [weights / rate.value for rate in self.rates]
+        for (few, low), (many, high) in itertools.pairwise(zip(EXPERT_ROWS, times, strict=True)):
+            if rows <= many:
+                return low + (high - low) * max(0.0, rows - few) / (many - few)
+        return times[-1] * rows / EXPERT_ROWS[-1]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What a store has counted: with this share of the experts in memory, this rate of uses without reading, both 0 to 1."""
+
+    share: float
+    rate: float
+    how: str
+
+
 @dataclass(frozen=True)
 class Machine:
     """Everything a plan depends on. `memory_rate` in bytes a second of reading; `compute` in 32-bit floating point operations a second;
-    `kernels` is None where attention is llama.cpp's own."""
+    `kernels` is None where attention is llama.cpp's own. `store`: the engine can keep experts in a store of its own; `experts` is None
+    where the kernels for them were not measured; `hits` were counted of the model that is planned for."""
 
     cpu: str
     cpus: int
@@ -94,6 +126,9 @@ class Machine:
     disk: Disk
     gpus: tuple[Gpu, ...] = ()
     kernels: Kernels | None = None
+    store: bool = False
+    experts: ExpertPace | None = None
+    hits: tuple[Hit, ...] = ()
 
 
 def cpu_name(system: Path = _SYSTEM) -> str:

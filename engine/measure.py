@@ -4,7 +4,7 @@ Memory: every CPU reads its own array, far larger than the caches, at once. Comp
 pieces the size of an expert's matrix, several at a time, past the page cache (O_DIRECT) where the file system can, else from a file
 whose pages were dropped first. The best of a few tries counts: what disturbs a measurement only ever makes it slower. Results are kept
 in one JSON file; one that can't be read or written costs the time of measuring again and nothing else. What this module does not do:
-measure attention (`engine.attention_rate`) or GPUs.
+measure attention (`engine.attention_rate`), products with experts (`engine.expert_rate`) or GPUs.
 """
 
 import contextlib
@@ -50,6 +50,10 @@ class Remembered:
     def known(self, key: str) -> Rate | None:
         """What was measured before, or None."""
         return self._rates.get(key)
+
+    def starting(self, prefix: str) -> dict[str, Rate]:
+        """Everything that was measured before whose key begins so."""
+        return {key: rate for key, rate in self._rates.items() if key.startswith(prefix)}
 
     def get(self, key: str, measure: Callable[[], Rate | None], *, again: bool) -> Rate | None:
         """What was measured before, or `again`, now, and remembered."""

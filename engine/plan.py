@@ -5,15 +5,16 @@ the whole with how far to trust it. What this module does not do: measure, print
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from engine.advice import Advice, advise, size
+from engine.hits import estimate
 from engine.layout import RESERVE, RESERVE_SHARE, Layout, Placement, Tier
-from engine.machine import Basis, Machine, Rate
+from engine.machine import EXPERT_ROWS, Basis, ExpertPace, Machine, Rate
 from engine.outlook import Outlook, Wishes, outlook
 from engine.shapes import ModelShape
-from engine.speed import ASSUMED_DISK, FEW_CPUS, GPU_OPERATIONS, PCIE_RATE, cases, hit_rate, pace_of
+from engine.speed import ASSUMED_DISK, FEW_CPUS, GPU_OPERATIONS, PCIE_RATE, cases, pace_of
 
 Confidence: TypeAlias = Literal["none", "low", "medium"]
 Place: TypeAlias = Literal["GPU", "RAM", "disk"]
@@ -88,7 +89,8 @@ def _problems(model: ModelShape, machine: Machine, wishes: Wishes, now: Outlook)
         yield f"a context of {context:,} tokens is wished, the model was made for {model.context:,}: ask for less"
     if layout.missing:
         need = layout.budget + layout.missing
-        tail = " and what one token needs of the routed experts" if layout.disk else ""
+        few = " and a few of the routed experts" if layout.stored else " and what one token needs of the routed experts"
+        tail = few if layout.disk else ""
         shorter = max(now.longest.values())
         hint = f"; a context of up to {shorter:,} tokens fits" if shorter else ""
         yield f"memory: {size(need)} for all but the routed experts, cache{tail}, {size(layout.budget)} can be used{hint}"
@@ -127,16 +129,19 @@ def _figures(model: ModelShape, machine: Machine, layout: Layout) -> Iterator[Fi
             yield _rate(gpu.name, gpu.rate)
         yield Figure("memory to GPU", f"{PCIE_RATE / 1e9:.0f} GB/s", "assumed", "PCIe 4.0 with 16 lanes")
         yield Figure("GPU, computing", f"{GPU_OPERATIONS / 1e12:.0f} TFLOP/s", "assumed", "matters for prompts")
+    if layout.stored:
+        yield from _products(model, machine.experts)
     low, expected, high = cases(machine, layout)
     text = f"{expected.memory:.0%} ({low.memory:.0%} to {high.memory:.0%})"
     few = machine.cpus <= FEW_CPUS and not layout.placement.gpu_layers
     yield Figure("share of memory's rate used", text, "assumed" if few else "published", "few CPUs" if few else "runs of K2 and R1")
     if layout.disk:
-        rates = [hit_rate(layout, case.skew) for case in (expected, low, high)]
-        text = f"{rates[0]:.0%} ({rates[1]:.0%} to {rates[2]:.0%})"
-        yield Figure("experts found in memory", text, "assumed", "nobody has published K2's; equal use to another model's curve")
-        text = f"{expected.disk:.0%} ({low.disk:.0%} to {high.disk:.0%})"
-        yield Figure("share of disk's rate used", text, "published", "llama.cpp reads through page faults")
+        hits = estimate(layout.resident, machine.hits)
+        yield Figure("experts found in memory", f"{hits.expected:.0%} ({hits.low:.0%} to {hits.high:.0%})", hits.basis, hits.how)
+        shares = [(case.store_disk if layout.stored else case.disk) for case in (expected, low, high)]
+        text = f"{shares[0]:.0%} ({shares[1]:.0%} to {shares[2]:.0%})"
+        mapped = Figure("share of disk's rate used", text, "published", "llama.cpp reads through page faults")
+        yield Figure("share of disk's rate used", text, "assumed", "the store's direct reads, while it reads") if layout.stored else mapped
     reserve = max(RESERVE, int(machine.memory.total * RESERVE_SHARE))
     yield Figure("memory left to others", size(reserve), "assumed", f"of {size(machine.memory.total)}, {machine.memory.limit}")
 
@@ -149,16 +154,29 @@ def _computing(name: str, rate: Rate) -> Figure:
     return Figure(name, f"{rate.value / 1e9:,.0f} GFLOP/s", rate.basis, rate.how)
 
 
+def _products(model: ModelShape, pace: ExpertPace | None) -> Iterator[Figure]:
+    if pace is None:
+        yield Figure("products with experts", "not measured", "assumed", "bound by memory and computing as llama.cpp's are")
+        return
+    yield _rate("experts, 1 row", pace.rates[0])
+    operations = pace.rates[-1].value * 2 * EXPERT_ROWS[-1] * model.routed.weights / model.routed.bytes
+    yield _computing(f"experts, {EXPERT_ROWS[-1]} rows", replace(pace.rates[-1], value=operations))
+
+
 def _confidence(model: ModelShape, machine: Machine, now: Outlook) -> tuple[Confidence, str]:
     layout = now.layout
     if not now.speeds:
         return "none", "memory was not measured: run `kimicode models plan`"
-    if layout.disk:
-        return "low", "experts come from disk, and how often is a guess until somebody measures it"
+    if layout.disk and not (layout.stored and machine.hits):
+        bench = ": `kimicode engine bench` counts it" if layout.stored else ""
+        return "low", f"experts come from disk, and how often is a guess until somebody measures it{bench}"
     if layout.placement.gpu_layers:
         return "low", "GPUs are not measured"
     if model.bytes < SMALL_MODEL:
         return "low", "a small model's speed is not memory's but that of llama.cpp's many small steps"
     if machine.numa_nodes > 1:
         return "low", f"{machine.numa_nodes} memory nodes: llama.cpp may reach half of this without NUMA settings"
+    if layout.stored and machine.experts is not None:
+        counted = ", and how often they are in memory was counted" if layout.disk else ""
+        return "medium", f"products with experts are measured{counted}; the rest is other people's experience"
     return "medium", "the memory's rate is measured, what llama.cpp makes of it is other people's experience"

@@ -10,8 +10,9 @@ from typing import Annotated, Final, get_args
 
 import typer
 
-from engine import advice, known, plan_text
+from engine import advice, hits, known, plan_text
 from engine.errors import EngineError
+from engine.layout import Experts, ExpertWish
 from engine.machine import Machine, Rate
 from engine.native.plugin import AUTO, Attention, wish
 from engine.outlook import Wishes
@@ -26,12 +27,18 @@ _BAD_INPUT: Final = 2
 def plan(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A GGUF file, or a known model: kimi-k2.6, kimi-k2.6:UD-Q2_K_XL, …")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    again: Annotated[bool, typer.Option("--measure", help="Measure memory, computing, attention and disk again.")] = False,
+    again: Annotated[bool, typer.Option("--measure", help="Measure memory, computing, attention, experts and disk again.")] = False,
     context: Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of context.")] = None,
     kv_type: Annotated[str | None, typer.Option("--kv-type", metavar="TYPE", help="The cache's type: f16 or q8_0.")] = None,
     attention: Annotated[
         str, typer.Option("--attention", metavar="WHO", help="Who computes attention: auto, fast, precise or stock, as when serving.")
     ] = AUTO,
+    experts: Annotated[
+        Experts, typer.Option("--experts", help="Who keeps routed experts: the engine's own store, or llama.cpp, which maps the file.")
+    ] = Experts.AUTO,
+    expert_memory: Annotated[
+        float | None, typer.Option("--expert-memory", metavar="GIB", min=0, help="The most that the store gets.")
+    ] = None,
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help="Where the file would be kept, if it isn't here yet.", show_default=False)
     ] = Path("."),
@@ -44,7 +51,7 @@ def plan(
 ) -> None:
     """Where a model would live on this machine, how fast it would be, and what to change for more. Nothing is downloaded or loaded."""
     try:
-        wishes = Wishes(context, _kv_type(kv_type))
+        wishes = Wishes(context, _kv_type(kv_type), expert_wish(experts, expert_memory))
         shape, found = _looked(model, folder, Looking(_wish(attention)), again=again)
         machine = _what_if(found.machine, WhatIf(ram, ram_rate, disk_rate, gpu_memory))
         answer = make_plan(shape, machine, wishes, known.siblings(shape))
@@ -72,9 +79,11 @@ class WhatIf:
 def _looked(model: str, folder: Path, looking: Looking, *, again: bool) -> tuple[ModelShape, Survey]:
     """The model, and the machine that would run it. Raises `EngineError`."""
     shape = known.find(model)
+    kept = remembered()
     # Every part is as good to measure as the first, and the first of a split model may be small.
     largest = max(shape.files, key=lambda file: file.stat().st_size, default=None)
-    return shape, survey(largest, folder, remembered(), again=again, looking=looking)
+    found = survey(largest, folder, kept, again=again, looking=looking)
+    return shape, replace(found, machine=replace(found.machine, hits=hits.recall(kept, shape)))
 
 
 def _what_if(machine: Machine, asked: WhatIf) -> Machine:
@@ -82,12 +91,18 @@ def _what_if(machine: Machine, asked: WhatIf) -> Machine:
     if asked.ram is not None:
         machine = advice.with_memory(machine, int(asked.ram * GIB))
     if asked.ram_rate is not None:
-        machine = replace(machine, memory_rate=Rate(asked.ram_rate * 1e9, "told", "--ram-rate"))
+        # Products with experts were measured with the memory that is here.
+        machine = replace(machine, memory_rate=Rate(asked.ram_rate * 1e9, "told", "--ram-rate"), experts=None)
     if asked.disk_rate is not None:
         machine = replace(machine, disk=replace(machine.disk, rate=Rate(asked.disk_rate * 1e9, "told", "--disk-rate")))
     if asked.gpu_memory == 0:
         return replace(machine, gpus=())
     return machine if asked.gpu_memory is None else advice.with_gpu(machine, int(asked.gpu_memory * GIB))
+
+
+def expert_wish(who: Experts, gib: float | None) -> ExpertWish:
+    """What was asked for on the command line."""
+    return ExpertWish(who, None if gib is None else int(gib * GIB))
 
 
 def _kv_type(given: str | None) -> KvType | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.advice import size
 from engine.plan import Plan
-from engine.speed import Estimate
+from engine.speed import STREAMS, Estimate
 
 COLUMNS: Final = 100
 JSON_VERSION: Final = 1
@@ -91,6 +91,8 @@ def _settings(answer: Plan) -> Iterator[str]:
     yield f"Settings: context {placement.context:,}, cache {placement.kv_type}, batch {placement.batch}, GPU layers {placement.gpu_layers}"
     for pattern, device in placement.tensor_overrides:
         yield from _wrapped(f"  tensors {pattern} on {device}", indent=4)
+    if placement.expert_memory is not None:
+        yield f"  {size(placement.expert_memory)} for the engine's store of routed experts"
     if any(longest.values()):
         held = ", ".join(f"{tokens:,} tokens with {kind}" for kind, tokens in longest.items())
         yield f"Longest context: {held}"
@@ -100,9 +102,9 @@ def _speeds(answer: Plan) -> Iterator[str]:
     if not answer.outlook.speeds:
         return
     yield ""
-    yield f"{'Tokens a second':<26}{'reading a prompt':<32}answering"
+    yield f"{'Tokens a second':<20}{'reading a prompt':<27}{'answering':<27}{STREAMS} answers together"
     for speed in answer.outlook.speeds:
-        yield f"  at {speed.context:>7,} tokens       {_range(speed.prefill):<32}{_range(speed.decode)}"
+        yield f"  at {speed.context:>7,} tokens {_range(speed.prefill):<27}{_range(speed.decode):<27}{_range(speed.together)}"
     yield from _wrapped(f"  Confidence {answer.confidence}: {answer.why}.", indent=4)
 
 
@@ -127,6 +129,8 @@ def _range(estimate: Estimate) -> str:
 
 def _rate(value: float) -> str:
     """Two figures are more than a prediction knows."""
+    if value >= 10_000:
+        return f"{value / 1000:,.0f}k"
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 

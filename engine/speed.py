@@ -1,19 +1,21 @@
 """How fast a model in its places would be. One token, or one batch, costs the time of its bytes in every tier and of its arithmetic.
 
 Decoding is bound by reading: `bytes / (measured rate × efficiency)` for each tier, one after the other, because llama.cpp waits for a
-page that is not in memory. Attention over a long context is bound by arithmetic: 2 × heads × (cell + latent) operations a layer and a
+page that is not in memory. The engine's own store (`engine.expert_speed`) reads a layer's missing experts while it multiplies with the
+others. Attention over a long context is bound by arithmetic: 2 × heads × (cell + latent) operations a layer and a
 position, for prompts and answers alike: at the measured rates of the engine's own kernels, or at a share of the matrix product's where
 llama.cpp's attention serves. Every factor is in `Factors`, three times: what is expected, and a slow and a fast case that published results
 lie between. What this module does not do: measure, or choose places.
 """
 
-import itertools
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, assert_never
 
 from engine.attention_rate import scale
+from engine.expert_speed import Rates, layers_beside, seconds_of_layers
+from engine.hits import Hits, estimate, union
 from engine.layout import Layout
-from engine.machine import Machine, Pace
+from engine.machine import EXPERT_ROWS, ExpertPace, Machine, Pace, Rate
 from engine.shapes import ModelShape
 
 ASSUMED_DISK: Final = 2e9
@@ -31,10 +33,8 @@ OFFLOAD_BATCH: Final = 32
 ONE_THREAD: Final = 128 << 20
 """Bytes under which the engine computes a model with one thread."""
 
-HIT_CURVE: Final = ((0.0, 0.0), (0.03, 0.13), (0.06, 0.40), (0.12, 0.62), (0.24, 0.85), (0.48, 0.94), (1.0, 1.0))
-"""Share of the experts in memory, share of a token's reads that memory answers: measured by others on Kimi-Linear with a cache that keeps
-what is used often. Nobody has published K2's; it is the fast case here, equal use of all experts is the slow one.
-"""
+STREAMS: Final = 8
+"""How many answers are written together where that is asked for: several agents, or one with several tasks."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,55 @@ class Factors:
     attend: float
     attend_one: float
     kernels: float
-    skew: float
+    experts: float
+    store_disk: float
+    case: Literal[-1, 0, 1]
     layer_seconds: float
     guess: float
 
 
-SLOW: Final = Factors(0.40, 0.25, 0.4, matrix=0.35, attend=0.12, attend_one=0.07, kernels=0.7, skew=0.0, layer_seconds=200e-6, guess=0.5)
-EXPECTED: Final = Factors(
-    0.60, 0.40, 0.6, matrix=1.10, attend=0.30, attend_one=0.20, kernels=0.95, skew=0.5, layer_seconds=40e-6, guess=1.0
+SLOW: Final = Factors(
+    0.40,
+    0.25,
+    0.4,
+    0.35,
+    attend=0.12,
+    attend_one=0.07,
+    kernels=0.7,
+    experts=0.75,
+    store_disk=0.80,
+    case=-1,
+    layer_seconds=200e-6,
+    guess=0.5,
 )
-FAST: Final = Factors(0.85, 0.60, 0.8, matrix=2.00, attend=0.60, attend_one=0.40, kernels=1.3, skew=1.0, layer_seconds=20e-6, guess=2.0)
+EXPECTED: Final = Factors(
+    0.60,
+    0.40,
+    0.6,
+    matrix=1.10,
+    attend=0.30,
+    attend_one=0.20,
+    kernels=0.95,
+    experts=0.95,
+    store_disk=0.92,
+    case=0,
+    layer_seconds=40e-6,
+    guess=1.0,
+)
+FAST: Final = Factors(
+    0.85,
+    0.60,
+    0.8,
+    matrix=2.00,
+    attend=0.60,
+    attend_one=0.40,
+    kernels=1.3,
+    experts=1.05,
+    store_disk=1.0,
+    case=1,
+    layer_seconds=20e-6,
+    guess=2.0,
+)
 """Memory: the best published CPU-only run of K2 used 59 % of its machine's measured rate (EPYC 9965, 192 cores). Disk: llama.cpp reads
 through page faults, at 27 to 50 % of what the drive can in published runs. Kernels: in a model they ran at 0.84 to 1.5 times the rate that
 was measured of them alone, by what the mask hides. The rest: `benchmarks/plan_accuracy.py`, on two cores.
@@ -98,11 +137,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Speed:
-    """Speeds at one context: of reading a prompt of that many tokens, and of answering after it."""
+    """Speeds at one context: of reading a prompt of that many tokens, of answering after it, and of `STREAMS` such answers together."""
 
     context: int
     prefill: Estimate
     decode: Estimate
+    together: Estimate
 
 
 def speed(model: ModelShape, machine: Machine, layout: Layout, context: int) -> Speed:
@@ -112,6 +152,7 @@ def speed(model: ModelShape, machine: Machine, layout: Layout, context: int) -> 
         context,
         Estimate(expected.prefill(context), low.prefill(context), high.prefill(context)),
         Estimate(expected.decode(context), low.decode(context), high.decode(context)),
+        Estimate(*(case.decode(context, STREAMS) for case in (expected, low, high))),
     )
 
 
@@ -123,17 +164,17 @@ def pace_of(model: ModelShape, machine: Machine, layout: Layout) -> Pace | None:
     return machine.kernels.one if model.bytes < ONE_THREAD else machine.kernels.all
 
 
-def hit_rate(layout: Layout, skew: float) -> float:
-    """The share of a token's routed experts that memory already holds."""
-    share = layout.resident
-    return share + skew * (max(share, _curve(share)) - share)
-
-
-def _curve(share: float) -> float:
-    for (left, low), (right, high) in itertools.pairwise(HIT_CURVE):
-        if share <= right:
-            return low + (high - low) * (share - left) / (right - left)
-    return 1.0
+def hit_rate(hits: Hits, case: Literal[-1, 0, 1]) -> float:
+    """The hit rate of the slow, the expected or the fast case."""
+    match case:
+        case -1:
+            return hits.low
+        case 0:
+            return hits.expected
+        case 1:
+            return hits.high
+        case _:
+            assert_never(case)
 
 
 @dataclass(frozen=True)
@@ -145,36 +186,65 @@ class _Case:
     layout: Layout
     factors: Factors
 
-    def decode(self, context: int) -> float:
-        """Tokens a second of one answer."""
+    def decode(self, context: int, streams: int = 1) -> float:
+        """Tokens a second of one answer, or of so many together, each behind as many tokens of its own."""
         model, layout = self.model, self.layout
-        beside = (layout.ram.experts + layout.disk) * model.used
-        on_gpu = layout.gpu.dense_read + layout.gpu.experts * model.used
-        missed = beside * (1 - hit_rate(layout, self.factors.skew))
-        seconds = (layout.ram.dense_read + beside) / self._memory + missed / self._disk + on_gpu / self._gpu
-        return 1 / (seconds + self._attention(context, 1) + len(model.layers) * self.factors.layer_seconds)
+        on_gpu = layout.gpu.dense_read + layout.gpu.experts * self._touched(streams)
+        seconds = layout.ram.dense_read / self._memory + on_gpu / self._gpu + self._expert_seconds(streams, prompt=False)
+        return streams / (seconds + streams * self._attention(context, 1) + len(model.layers) * self.factors.layer_seconds)
 
     def prefill(self, prompt: int) -> float:
         """Tokens a second of reading a prompt of this length."""
         model, layout = self.model, self.layout
         batch = min(layout.placement.batch, prompt)
-        touched = (layout.ram.experts + layout.disk) * (1 - (1 - model.used) ** batch)
-        offloaded = bool(layout.placement.gpu_layers) and batch >= OFFLOAD_BATCH
+        offloaded = bool(layout.placement.gpu_layers) and batch >= OFFLOAD_BATCH and not layout.stored
         on_cpu, on_gpu = self._weights(offloaded=offloaded)
-        read = layout.ram.dense_read + (0.0 if offloaded else touched)
-        seconds = max(2 * batch * on_cpu / self._matrix, read / self._memory)
-        seconds += 2 * batch * on_gpu / self._gpu_operations + touched * (1 - layout.resident) / self._disk
-        seconds += touched / (PCIE_RATE * self.factors.guess) if offloaded else 0.0
-        seconds += len(model.layers) * self.factors.layer_seconds
+        if layout.stored:
+            seconds = max(2 * batch * on_cpu / self._matrix, layout.ram.dense_read / self._memory) + self._expert_seconds(
+                batch, prompt=True
+            )
+        else:
+            touched = (layout.ram.experts + layout.disk) * self._touched(batch)
+            read = layout.ram.dense_read + (0.0 if offloaded else touched)
+            seconds = max(2 * batch * on_cpu / self._matrix, read / self._memory) + touched * (1 - layout.resident) / self._disk
+            seconds += touched / (PCIE_RATE * self.factors.guess) if offloaded else 0.0
+        seconds += 2 * batch * on_gpu / self._gpu_operations + len(model.layers) * self.factors.layer_seconds
         return batch / (seconds + batch * self._attention(prompt / 2, batch))
 
+    def _touched(self, tokens: int) -> float:
+        """The share of a layer's experts that so many tokens want together."""
+        return union(self.model.experts, self.model.experts_used, tokens) / max(1, self.model.experts)
+
+    def _expert_seconds(self, tokens: int, *, prompt: bool) -> float:
+        """Of the routed experts that no GPU holds, for so many tokens at a time. A prompt uses nearly all of them once, so that what was
+        used often tells nothing."""
+        layout = self.layout
+        beside = layout.ram.experts + layout.disk
+        found = layout.resident if prompt else hit_rate(estimate(layout.resident, self.machine.hits), self.factors.case)
+        if not layout.stored:
+            touched = beside * self._touched(tokens)
+            return touched / self._memory + touched * (1 - found) / self._disk
+        return seconds_of_layers(layers_beside(self.model, layout), tokens, found, self._rates)
+
+    @property
+    def _rates(self) -> Rates:
+        """Of a store. Kernels that were not measured are taken to reach what llama.cpp's do."""
+        pace, factors = self.machine.experts, self.factors
+        rate = self.machine.disk.rate
+        if pace is None:
+            weight = self.model.routed.bytes / max(1, self.model.routed.weights)
+            bound = [min(self._memory, self._matrix * weight / 2 / rows) for rows in EXPERT_ROWS]
+            pace = ExpertPace("", tuple(Rate(value / factors.experts, "assumed", "") for value in bound))
+        return Rates(pace, factors.experts, (rate.value if rate is not None else ASSUMED_DISK) * factors.store_disk)
+
     def _weights(self, *, offloaded: bool) -> tuple[float, float]:
-        """Weights that a prompt's token is multiplied with on the CPU and on GPUs; `offloaded` experts go where their layer is."""
+        """Weights that a prompt's token is multiplied with by llama.cpp on the CPU and on GPUs; `offloaded` experts go where their layer
+        is."""
         model, layout = self.model, self.layout
         dense, routed = sum(layer.always.weights for layer in model.layers), model.routed.weights * model.used
         there = layout.gpu_share if offloaded else layout.gpu.experts / max(1, model.routed.bytes)
         on_gpu = dense * layout.gpu_share + routed * there
-        return dense + routed - on_gpu, on_gpu
+        return dense + (routed * there if layout.stored else routed) - on_gpu, on_gpu
 
     def _attention(self, context: float, queries: int) -> float:
         """Seconds a token looks back over `context` positions, among `queries` that do."""

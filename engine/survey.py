@@ -1,5 +1,5 @@
-"""This machine, looked at for one model: what `engine.machine` knows, `engine.measure` and `engine.attention_rate` measure and
-`engine.devices` lists, put together.
+"""This machine, looked at for one model: what `engine.machine` knows, `engine.measure`, `engine.attention_rate` and `engine.expert_rate`
+measure and `engine.devices` lists, put together.
 
 What this module does not do: decide anything from it.
 """
@@ -10,9 +10,9 @@ from typing import Final
 
 from platformdirs import user_cache_path
 
-from engine import attention_rate, devices, machine, measure
+from engine import attention_rate, devices, expert_rate, machine, measure
 from engine.errors import EngineError
-from engine.machine import Disk, Gpu, Kernels, Machine, Rate
+from engine.machine import Disk, ExpertPace, Gpu, Kernels, Machine, Rate
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, Attention
 
@@ -29,11 +29,12 @@ class Survey:
 
 @dataclass(frozen=True)
 class Looking:
-    """Who is to compute attention, the library whose kernels do, and how their speed is found."""
+    """Who is to compute attention, the library whose kernels do, and how their speed and that of products with experts are found."""
 
     wish: Attention = DEFAULT
     library: Path = TARGET
     measure: attention_rate.Measure = attention_rate.measured
+    measure_experts: expert_rate.Measure = expert_rate.measured
 
 
 def remembered() -> measure.Remembered:
@@ -51,6 +52,7 @@ def survey(file: Path | None, folder: Path, known: measure.Remembered, *, again:
     if rate is None:
         complaints += (f"{disk.folder}: its disk could not be measured (too little space or no right to write); its speed is assumed",)
     kernels, wrong = _kernels(found, known, looking, again=again)
+    experts, also_wrong = _experts(file, found, known, looking, again=again)
     return Survey(
         replace(
             found,
@@ -59,13 +61,15 @@ def survey(file: Path | None, folder: Path, known: measure.Remembered, *, again:
             disk=replace(disk, rate=rate),
             gpus=gpus,
             kernels=kernels,
+            experts=experts,
         ),
-        complaints + wrong,
+        complaints + wrong + also_wrong,
     )
 
 
 def quick(file: Path | None, folder: Path, known: measure.Remembered, looking: Looking | None = None) -> Machine:
     """The same without measuring or starting anything: rates only where they are known, no GPUs."""
+    looking = looking or Looking()
     place = machine.existing(folder if file is None else file.parent)
     found = Machine(
         cpu=machine.cpu_name(),
@@ -75,13 +79,15 @@ def quick(file: Path | None, folder: Path, known: measure.Remembered, looking: L
         memory_rate=None,
         compute=None,
         disk=Disk(place, machine.free_bytes(place), known.known(measure.disk_key(place))),
+        store=expert_rate.has_store(looking.library),
     )
-    key = _kernels_key(found, looking or Looking())
+    key, kind = _kernels_key(found, looking), expert_rate.kind_of(file) if found.store else ""
     return replace(
         found,
         memory_rate=known.known(_key("memory", found)),
         compute=known.known(_key("computing", found)),
         kernels=None if key is None else attention_rate.recall(known, key),
+        experts=expert_rate.recall(known, _experts_key(found, kind, looking), kind) if found.store else None,
     )
 
 
@@ -109,6 +115,24 @@ def _kernels(found: Machine, known: measure.Remembered, looking: Looking, *, aga
         return kernels, ("attention with all CPUs was slower than with one: others keep them busy; plan again when they don't",)
     attention_rate.keep(known, key, kernels)
     return kernels, ()
+
+
+def _experts_key(found: Machine, kind: str, looking: Looking) -> str:
+    return _key(expert_rate.key(kind, looking.library), found)
+
+
+def _experts(
+    file: Path | None, found: Machine, known: measure.Remembered, looking: Looking, *, again: bool
+) -> tuple[ExpertPace | None, tuple[str, ...]]:
+    if not found.store or (found.experts is not None and not again):
+        return found.experts, ()
+    kind = expert_rate.kind_of(file)
+    try:
+        pace = looking.measure_experts(kind, found.cpus)
+    except EngineError as error:
+        return None, (f"{error}; the plan has llama.cpp's own speed",)
+    expert_rate.keep(known, _experts_key(found, kind, looking), pace)
+    return pace, ()
 
 
 def _gpus() -> tuple[tuple[Gpu, ...], tuple[str, ...]]:

@@ -20,7 +20,7 @@ from engine.outlook import Wishes, longest_context, outlook
 from engine.plan import Plan, plan
 from engine.plan_command import plan as command
 from engine.shapes import ModelShape, Precision, from_hyperparameters
-from engine.speed import EXPECTED, HIT_CURVE, cases, hit_rate, speed
+from engine.speed import EXPECTED, cases, speed
 from tests.engine import tinygguf
 
 GIB = 1 << 30
@@ -177,16 +177,6 @@ def test_published_runs_lie_in_the_range() -> None:
     assert holds(22.05, K26, computer(1100, rate=800e9, gpu=96, cpus=64, compute=8e12))
     # A 2.7-bit model of 238 GiB on 96 GB of memory, a card of 24 GB and a PCIe 5.0 drive: about 3.
     assert holds(3.0, replace(Q2, layers=Q2.layers[:43]), computer(96, rate=70e9, disk=12e9, gpu=24))
-
-
-def test_the_hit_rate_is_between_equal_use_and_the_curve() -> None:
-    layout = arrange(K26, computer(128), 32_768, "f16", 512)
-    assert hit_rate(layout, 0) == layout.resident
-    assert hit_rate(layout, 0) < hit_rate(layout, 0.5) < hit_rate(layout, 1)
-    for share, hits in HIT_CURVE[1:-1]:
-        tier = replace(layout.ram, experts=int(share * 1e12))
-        assert hit_rate(replace(layout, ram=tier, disk=int((1 - share) * 1e12)), 1) == pytest.approx(hits)
-    assert hit_rate(arrange(K26, computer(768), 4096, "f16", 512), 0) == 1.0
 
 
 def test_many_cpus_get_less_of_the_memory_s_rate_than_few() -> None:
