@@ -1,4 +1,9 @@
 // Which expert to drop from memory when another one needs its place. Pure arithmetic over numbered experts, no memory, no threads.
+//
+// An expert's worth changes only when a computation uses it: who ranks experts by it need not look at all of them again and again. A prompt
+// uses nearly all experts of every layer once, in turn, and goes through more of them than there is room for: it changes no worth at all.
+// So what decoding will need survives it, those that it keeps are the same ones for each of its micro-batches, and the others pass through
+// the few places of what it has just done with.
 
 #pragma once
 
@@ -13,10 +18,10 @@ class Policy {
   public:
     virtual ~Policy() = default;
 
-    // A layer's computation has used these experts; time is counted in these calls. `scan`: a prompt, which uses nearly all of them once.
+    // A layer's computation has used these experts. `scan`: a prompt.
     virtual void used(const std::vector<int> &experts, bool scan) = 0;
 
-    // What an expert in memory is worth; the one with the least goes first.
+    // What an expert is worth; the one with the least goes first. No two experts that no computation has used are worth the same.
     virtual double worth(int expert) const = 0;
 };
 

@@ -26,12 +26,12 @@ struct StoreOptions {
     ReaderOptions             files;
     int                       layers, experts; // of the model, and of a layer
     std::vector<ExpertRanges> ranges;          // [layers][experts]; layers without experts have none
-    uint64_t                  memory;          // bytes for places; at least one layer's smallest use, see Store::least
+    uint64_t                  memory;          // bytes for places; at least Store::LEAST of them
     std::string               policy = "lfru";
 };
 
 struct StoreCounts {
-    uint64_t     places, place_bytes, held; // places there are, their size, and how many hold an expert
+    uint64_t     places, place_bytes, held; // places there may be, their size, and how many hold an expert
     uint64_t     hits, misses;              // of what computations asked for: there already, or not (waiting for one on the way is a miss)
     uint64_t     announced, announced_used; // experts read because they were announced, and those of them that were used before they went
     uint64_t     evictions;
@@ -49,10 +49,15 @@ struct ExpertBytes {
     std::array<const std::byte *, PARTS> parts;
 };
 
+// As Reader::open; a test has readers of its own.
+using ReaderFactory = std::function<std::unique_ptr<Reader>(const ReaderOptions &, Reader::Done)>;
+
 class Store {
   public:
+    static constexpr size_t LEAST = 2; // places: one to compute with while the other is read
+
     // Raises std::runtime_error with what is wrong: a file that can't be read, ranges outside it, too little memory.
-    static std::unique_ptr<Store> open(StoreOptions);
+    static std::unique_ptr<Store> open(StoreOptions, const ReaderFactory & = Reader::open);
     virtual ~Store() = default;
 
     // The experts that one computation asked for, each once.
@@ -67,13 +72,17 @@ class Store {
         virtual void done(int expert) = 0;
     };
 
-    // `prompt`: the computation reads many tokens at a time.
+    // `prompt`: the computation reads many tokens at a time. Raises std::out_of_range for what is no expert. Several loans at a time don't
+    // wait for each other for ever, as long as each one's user says in the end that it is done with what it was given. A loan must end before
+    // the store.
     virtual std::unique_ptr<Loan> borrow(int layer, std::span<const int> experts, bool prompt) = 0;
 
     // These will probably be asked for, the first of them most probably: read them when nothing else is to be read.
+    // Raises std::out_of_range, as `borrow`.
     virtual void announce(int layer, std::span<const int> experts) = 0;
 
-    // Use so much memory from now on, at least what one computation of one token needs; what is given up goes back to the system.
+    // Use so much memory from now on; what is given up goes back to the system, at once, or when it is no longer used. Raises
+    // std::runtime_error where it is less than LEAST places. Where the system refuses memory, there are fewer places: see the counts.
     virtual void resize(uint64_t memory) = 0;
 
     virtual StoreCounts counts() const = 0;
