@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder, serve
+from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder, expert_bytes, serve
+from engine.layout import Experts, ExpertWish
 from engine.llama import KvType
 from engine.native.plugin import AUTO, Attention, wish
 
@@ -31,6 +32,17 @@ def main(arguments: Sequence[str]) -> int:
     command.add_argument("--kv-type", choices=[kind.name.lower() for kind in KvType], help="how a cell is stored; default: as planned")
     names = [AUTO, *(kind.value for kind in Attention)]
     command.add_argument("--attention", choices=names, default=AUTO, help="who computes attention; stock: llama.cpp itself")
+    keepers = [kind.value for kind in Experts]
+    command.add_argument("--experts", choices=keepers, default=Experts.AUTO.value, help="who keeps routed experts; mapped: llama.cpp")
+    command.add_argument("--expert-memory", type=_positive_float, metavar="GIB", help="most memory for experts; default: as planned")
+    command.add_argument(
+        "--experts-also",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with copies of the model's files, to read from",
+    )
     command.add_argument("--parallel", type=_parallel, default=DEFAULT_PARALLEL, metavar="N", help="answers written at a time")
     command.add_argument("--disk-cache", type=float, default=DEFAULT_DISK_GB, metavar="GB", help="saved cells on disk; 0: none")
     command.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with; default: all CPUs, one for a small model")
@@ -48,6 +60,8 @@ def main(arguments: Sequence[str]) -> int:
         parallel=given.parallel,
         kv_type=KvType[given.kv_type.upper()] if given.kv_type else None,
         attention=wish(given.attention),
+        experts=ExpertWish(Experts(given.experts), expert_bytes(given.expert_memory)),
+        experts_also=tuple(given.experts_also),
         threads=given.threads,
         disk=disk_folder(os.environ, given.disk_cache),
         disk_gb=given.disk_cache,

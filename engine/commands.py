@@ -16,9 +16,10 @@ from typing import Annotated
 import typer
 
 from engine import control, jsonlines
-from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder
+from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder, expert_bytes
 from engine.daemon import serve as serve_process
 from engine.errors import EngineError
+from engine.layout import Experts, ExpertWish
 from engine.llama import KvType
 from engine.native.plugin import wish
 from engine.plain import plain
@@ -35,6 +36,9 @@ app = typer.Typer(
 
 _BAD_INPUT = 2
 _NOT_RUNNING = 1
+_NOTABLY = 0.95
+"""A store under this share of its planned size is short of memory; places are whole, so it never has all of it."""
+
 _SHOWN = ("attention", "running", "queued", "answered", "cancelled", "tokens")
 
 BOXED = "kimi-nano"
@@ -62,6 +66,14 @@ class AttentionChoice(StrEnum):
     stock = "stock"
 
 
+class ExpertsChoice(StrEnum):
+    """The names of `Experts`, for the command line."""
+
+    auto = "auto"
+    store = "store"
+    mapped = "mapped"
+
+
 ModelArgument = Annotated[
     Path, typer.Option("--model", metavar="FILE", parser=_model_file, help=f"A GGUF model file, or {BOXED}.", show_default=False)
 ]
@@ -72,6 +84,18 @@ IdleArgument = Annotated[
 ContextArgument = Annotated[int | None, typer.Option("--context", metavar="N", min=1, help="Most tokens of one conversation.")]
 AttentionArgument = Annotated[
     AttentionChoice | None, typer.Option("--attention", help="Who computes attention: kimicode's kernels, or llama.cpp's own (stock).")
+]
+
+ExpertsArgument = Annotated[
+    ExpertsChoice | None,
+    typer.Option("--experts", help="Who keeps routed experts: kimicode's store, or llama.cpp, which maps the file (mapped)."),
+]
+ExpertMemoryArgument = Annotated[
+    float | None, typer.Option("--expert-memory", metavar="GIB", min=0.001, help="Most memory for experts in the store; as planned.")
+]
+ExpertsAlsoArgument = Annotated[
+    list[Path] | None,
+    typer.Option("--experts-also", metavar="DIR", help="Read experts also from the model's files copied to this folder, on another drive."),
 ]
 
 
@@ -90,6 +114,9 @@ def serve(
     ] = None,
     kv_type: Annotated[KvChoice | None, typer.Option("--kv-type", help="How a cell is stored; q8_0 takes half of f16's memory.")] = None,
     attention: AttentionArgument = None,
+    experts: ExpertsArgument = None,
+    expert_memory: ExpertMemoryArgument = None,
+    experts_also: ExpertsAlsoArgument = None,
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, max=MAX_PARALLEL, help="Answers written at a time.")
     ] = DEFAULT_PARALLEL,
@@ -119,6 +146,8 @@ def serve(
         parallel=parallel,
         kv_type=KvType[kv_type.value.upper()] if kv_type is not None else None,
         attention=wish((attention or AttentionChoice.auto).value),
+        experts=ExpertWish(Experts((experts or ExpertsChoice.auto).value), expert_bytes(expert_memory)),
+        experts_also=tuple(experts_also or ()),
         threads=threads,
         disk=disk_folder(os.environ, disk_cache),
         disk_gb=disk_cache,
@@ -129,12 +158,25 @@ def serve(
 
 @app.command()
 def start(
-    model: ModelArgument, idle_timeout: IdleArgument = None, context: ContextArgument = None, attention: AttentionArgument = None
+    model: ModelArgument,
+    idle_timeout: IdleArgument = None,
+    context: ContextArgument = None,
+    attention: AttentionArgument = None,
+    experts: ExpertsArgument = None,
+    expert_memory: ExpertMemoryArgument = None,
+    experts_also: ExpertsAlsoArgument = None,
 ) -> None:
     """Start the engine for a model in the background, and wait until it has loaded."""
-    chosen = attention.value if attention is not None else None
+    options = control.StartOptions(
+        idle_timeout=idle_timeout,
+        context=context,
+        attention=attention.value if attention is not None else None,
+        experts=experts.value if experts is not None else None,
+        expert_memory=expert_memory,
+        experts_also=tuple(experts_also or ()),
+    )
     with _reported():
-        engine = control.start(model, os.environ, idle_timeout=idle_timeout, context=context, attention=chosen)
+        engine = control.start(model, os.environ, options)
         typer.echo(plain(_line(engine), 2000))
 
 
@@ -203,7 +245,23 @@ def _engines(model: Path | None) -> list[control.Running]:
 
 def _line(engine: control.Running) -> str:
     counters = "".join(f"  {name} {engine.counters[name]}" for name in _SHOWN if name in engine.counters)
-    return f"{engine.status}  {engine.model}  process {engine.pid}{counters}\n  {engine.places.socket}"
+    experts = _experts(engine.counters.get("experts"))
+    return f"{engine.status}  {engine.model}  process {engine.pid}{counters}{experts}\n  {engine.places.socket}"
+
+
+def _experts(told: object) -> str:
+    """What `/health` tells of experts, in words; nothing where llama.cpp keeps them."""
+    match told:
+        case {
+            "hit_rate": float() | int() as rate,
+            "cache_bytes": int() as size,
+            "planned_bytes": int() as most,
+            "read_bytes": int() as got,
+        }:
+            limited = f" of {most / 1e9:.1f}" if size < most * _NOTABLY else ""
+            return f"  experts {size / 1e9:.1f}{limited} GB in memory, {rate:.0%} found there, {got / 1e9:.1f} GB read"
+        case _:
+            return ""
 
 
 @contextmanager

@@ -52,10 +52,33 @@ def running(environ: Mapping[str, str], *, patience: float = PROBE_SECONDS) -> l
     return [found for pid in files if (found := _look(Places(pid.with_suffix(".sock")), patience)) is not None]
 
 
-def start(
-    model: Path, environ: Mapping[str, str], *, idle_timeout: float | None, context: int | None, attention: str | None = None
-) -> Running:
-    """The engine for `model`, started if it is not up, once it has loaded. `attention` is a name of `engine.native.plugin.wish`.
+@dataclass(frozen=True)
+class StartOptions:
+    """What a new engine is told, in words of its command line; None is its own choice. `idle_timeout` in seconds, `context` in tokens,
+    `expert_memory` in GiB; `experts_also` are folders."""
+
+    idle_timeout: float | None = None
+    context: int | None = None
+    attention: str | None = None
+    experts: str | None = None
+    expert_memory: float | None = None
+    experts_also: tuple[Path, ...] = ()
+
+    def arguments(self) -> list[str]:
+        """As the command `serve` takes them."""
+        given = (
+            ("--idle-timeout", None if self.idle_timeout is None else f"{self.idle_timeout:g}"),
+            ("--context", None if self.context is None else str(self.context)),
+            ("--attention", self.attention),
+            ("--experts", self.experts),
+            ("--expert-memory", None if self.expert_memory is None else repr(self.expert_memory)),
+            *(("--experts-also", os.fspath(folder.absolute())) for folder in self.experts_also),
+        )
+        return [word for name, value in given if value is not None for word in (name, value)]
+
+
+def start(model: Path, environ: Mapping[str, str], options: StartOptions) -> Running:
+    """The engine for `model`, started with these options if it is not up, once it has loaded.
 
     Raises `ModelFileError` for a file it can't use and `EngineError` where it does not come up.
     """
@@ -63,7 +86,7 @@ def start(
     places = of_model(model, environ)
     deadline = time.monotonic() + START_SECONDS
     with _starting(places, deadline):
-        child = None if is_claimed(places.pid) else _spawn(places, model, idle_timeout, context, attention)
+        child = None if is_claimed(places.pid) else _spawn(places, model, options)
         while (found := _look(places)) is None or found.status != "ok":
             if child is not None and (code := _exit_code(child)) is not None:
                 kind = ModelFileError if code == ModelFileError.exit_code else EngineError
@@ -126,12 +149,10 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _spawn(places: Places, model: Path, idle_timeout: float | None, context: int | None, attention: str | None) -> int:
+def _spawn(places: Places, model: Path, options: StartOptions) -> int:
     """The process id of a new engine in a session of its own, so that it outlives the terminal."""
     command = [sys.executable, "-P", "-m", "engine", "serve", "--model", os.fspath(model.absolute()), "--socket", os.fspath(places.socket)]
-    command += [] if idle_timeout is None else ["--idle-timeout", f"{idle_timeout:g}"]
-    command += [] if context is None else ["--context", str(context)]
-    command += [] if attention is None else ["--attention", attention]
+    command += options.arguments()
     package = os.fspath(Path(__file__).parents[1])
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

@@ -25,7 +25,9 @@ from engine.batch import Batcher
 from engine.connection import DeadlineProtocol
 from engine.devices import Kind, devices, gpu
 from engine.errors import EngineError, ModelFileError
+from engine.expert_cache import ExpertCache
 from engine.gguf import ModelFile, inspect
+from engine.layout import AS_EVER, Experts, ExpertWish, Layout
 from engine.listen import tcp_listener, unix_listener
 from engine.llama import KvType, Llama, Options
 from engine.native.plugin import DEFAULT, Attention
@@ -74,8 +76,9 @@ class ServeOptions:
 
     `socket` is a Unix socket; else `host` and `port`, with `token` as the password of its clients. `idle_timeout` is seconds, or never.
     `context` is the most tokens of one conversation, `cells` those of all together, `kv_type` how they are stored; what is None of these
-    is planned for this machine. `attention` is who computes attention. `parallel` answers are written at a time. `disk` is the folder of
-    saved cells, of at most `disk_gb` GB; None saves none. `strict` takes only what the vendor's own API takes.
+    is planned for this machine. `attention` is who computes attention, `experts` who keeps routed experts; `experts_also` are folders with
+    copies of the model's files on other drives. `parallel` answers are written at a time. `disk` is the folder of saved cells, of at most
+    `disk_gb` GB; None saves none. `strict` takes only what the vendor's own API takes.
     """
 
     model: Path
@@ -89,6 +92,8 @@ class ServeOptions:
     parallel: int = DEFAULT_PARALLEL
     kv_type: KvType | None = None
     attention: Attention = DEFAULT
+    experts: ExpertWish = AS_EVER
+    experts_also: tuple[Path, ...] = ()
     threads: int | None = None
     disk: Path | None = None
     disk_gb: float = DEFAULT_DISK_GB
@@ -124,6 +129,11 @@ def disk_folder(environ: Mapping[str, str], limit_gb: float) -> Path | None:
     return cache_folder(environ) if limit_gb > 0 else None
 
 
+def expert_bytes(gib: float | None) -> int | None:
+    """`--expert-memory` in bytes."""
+    return None if gib is None else int(gib * (1 << 30))
+
+
 def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | None = None) -> tuple[Llama, LoadedModel]:
     """The model, loaded; close the first. Raises `ModelFileError`, `EngineError`. Blocks; `stopping` ends it early, from any thread."""
     try:
@@ -142,9 +152,11 @@ def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | Non
     llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set())
     if llama.attention.reason:
         print(f"attention is llama.cpp's own, slow in long contexts: {llama.attention.reason}", file=sys.stderr, flush=True)  # noqa: T201
+    if llama.unstored:
+        print(f"llama.cpp maps experts, slow where memory can't hold all: {llama.unstored}", file=sys.stderr, flush=True)  # noqa: T201
     context = min(context, llama.cells)
     batcher = Batcher(llama, Pool(llama, store), context=context, ends=end_ids(tokenizer), parallel=options.parallel)
-    return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store, llama.attention)
+    return llama, LoadedModel(file, tokenizer, batcher, context, llama.vocabulary, store, llama.attention, llama.expert_state)
 
 
 def _store(options: ServeOptions, model: bytes) -> BlockStore | None:
@@ -176,8 +188,20 @@ def _llama_options(file: ModelFile, options: ServeOptions) -> tuple[Options, int
         kv_type=kind,
         placement=placement,
         attention=options.attention,
+        experts=_experts(file, options, planned.layout),
     )
     return loading, context
+
+
+def _experts(file: ModelFile, options: ServeOptions, layout: Layout) -> ExpertCache | None:
+    """The store of routed experts: where it was planned, and where it was asked for, so that its absence has a reason."""
+    planned, required = layout.placement.expert_memory, options.experts.who is Experts.STORE
+    if planned is None and not required:
+        return None
+    from engine import side_file
+
+    side = side_file.find(file.path)
+    return ExpertCache(planned or options.experts.most or max(1, layout.ram.experts), options.experts_also, side, required)
 
 
 def _outlook(file: ModelFile, options: ServeOptions) -> Outlook:
@@ -187,7 +211,7 @@ def _outlook(file: ModelFile, options: ServeOptions) -> Outlook:
     kind: Literal["f16", "q8_0"] | None = None
     if options.kv_type is not None:
         kind = "q8_0" if options.kv_type is KvType.Q8_0 else "f16"
-    return outlook(read(file.path), replace(machine, gpus=gpus), Wishes(options.context, kind))
+    return outlook(read(file.path), replace(machine, gpus=gpus), Wishes(options.context, kind, options.experts))
 
 
 def _listener(options: ServeOptions, file: ModelFile) -> AbstractContextManager[socket.socket]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,16 @@ import llama_cpp.llama_cpp as api
 
 from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.expert_cache import ExpertCache, ExpertState
+from engine.expert_loading import Kept, leaves, load_around, open_store
 from engine.machine import numa_nodes
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
 from engine.parts import read_parts
-from engine.placement import Placement, apply
+from engine.placement import Placement, apply, overrides
+
+if TYPE_CHECKING:
+    from engine.native.store import Store
 
 Logits = NDArray[np.float32]
 
@@ -51,6 +56,9 @@ SMALL_MODEL_THREADS: Final = 4
 _WARNING: Final = 3
 _ERROR: Final = 4
 _CONTINUED: Final = 5
+
+_INVALID: Final = -1
+"""llama.cpp's status of a batch that it can't compute as it is; what is below failed in a computation."""
 
 _AS_IT_LIKES: Final = -1
 _NEVER: Final = 0
@@ -77,7 +85,8 @@ class Entry(NamedTuple):
 @dataclass(frozen=True)
 class Options:
     """How to run a model. `cells` is the pool's size in tokens, `batch` the most tokens of one `decode`, `sequences` the most sequences
-    at a time, numbered from 0. `threads` defaults to `default_threads`. `attention` is a wish; `Llama.attention` says what came of it."""
+    at a time, numbered from 0. `threads` defaults to `default_threads`. `attention` is a wish; `Llama.attention` says what came of it.
+    `experts` is one too, `Llama.experts` says what came of it: without, llama.cpp maps them with the rest of the file."""
 
     cells: int
     batch: int = 512
@@ -86,13 +95,14 @@ class Options:
     kv_type: KvType = KvType.F16
     placement: Placement | None = None
     attention: Attention = DEFAULT
+    experts: ExpertCache | None = None
 
 
-def attention_kernel(wish: Attention, path: Path = TARGET) -> Loaded:
-    """Load our attention into this process's llama.cpp, once; see `engine.native.plugin.load`."""
+def attention_kernel(wish: Attention, path: Path = TARGET, *, experts: bool = False) -> Loaded:
+    """Load our native library into this process's llama.cpp, once; see `engine.native.plugin.load`."""
     # llama.cpp's log is silenced first.
     _library()
-    return load(wish, path)
+    return load(wish, path, experts=experts)
 
 
 def default_threads(size: int) -> int:
@@ -148,22 +158,26 @@ def _library() -> _Log:
 
 
 class Llama:
-    """A model file loaded through mmap, with a key-value cache. Close it, or use it as a context manager.
+    """A model file loaded, with a key-value cache that many sequences share. Close it, or use it as a context manager.
 
     `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores; `attention` says which kernel computes
-    attention. `wanted` is asked while loading, a few hundred times; once it answers False loading stops. Raises `ModelFileError` where
-    llama.cpp refuses the file and `EngineError` where it can't make the context (memory), loading was stopped, or another model in this
-    process has another `attention`.
+    attention; `experts` is the store of routed experts, and where there is none, in spite of the wish, `unstored` says why, and what to do.
+    Without a store all weights are mapped. `wanted` is asked while loading, a few hundred times; once it answers False loading stops.
+    Raises `ModelFileError` where llama.cpp refuses the file or it can't be read, and `EngineError` where it can't make the context
+    (memory), loading was stopped, a store that is required can't be, or another model in this process has another `attention`.
     """
 
     def __init__(self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True) -> None:
         self._context: int | None = None
+        self._model: int | None = None
         self._log = _library()
-        self.attention = _attention(options)
-        self._model = self._load(path, options.placement, wanted)
+        self.unstored = ""
+        self.attention, loaded = _attention(options)
+        self._kept = self._keep(path, options, loaded)
         try:
+            self._model = self._load(path, options.placement, wanted)
             self._context = self._open(path, options)
-        except EngineError:
+        except BaseException:
             self.close()
             raise
         self._memory = api.llama_get_memory(self._context)
@@ -173,6 +187,15 @@ class Llama:
         self.cells = int(api.llama_n_ctx(self._context))
         self.vocabulary = int(api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model)))
         self._scratch = options.sequences
+
+    @property
+    def experts(self) -> "Store | None":
+        """The store of routed experts."""
+        return self._kept.store if self._kept is not None else None
+
+    def expert_state(self) -> ExpertState | None:
+        """The store's numbers now. Any thread."""
+        return self._kept.state() if self._kept is not None else None
 
     def __enter__(self) -> "Llama":
         return self
@@ -192,9 +215,16 @@ class Llama:
             batch.logits[index] = wanted
         threads = self._batch_threads if len(entries) >= LARGE_BATCH else self._threads
         api.llama_set_n_threads(self._context, threads, threads)
+        if self._kept is not None:
+            self._kept.keeper.check()
         self._log.lines.clear()
         if (status := api.llama_decode(self._context, batch)) != 0:
-            raise DecodeError(f"llama.cpp failed on a batch of {len(entries)} tokens (status {status}): {self._log.reason()}")
+            raise DecodeError(f"llama.cpp failed on a batch of {len(entries)} tokens (status {status}): {self._failure(status)}")
+
+    def _failure(self, status: int) -> str:
+        """Why a batch failed: what the store says where a computation did, else what llama.cpp says."""
+        said = self._kept.store.error() if self._kept is not None and status < _INVALID else ""
+        return said or self._log.reason()
 
     def logits(self, row: int) -> Logits:
         """The scores of the token that follows entry `row` of the last batch, shape (vocabulary,): llama.cpp's own memory, writable, valid
@@ -242,20 +272,44 @@ class Llama:
         if self._model is not None:
             api.llama_model_free(self._model)
             self._model = None
+        if self._kept is not None:
+            self._kept.store.close()
+            self._kept = None
 
-    def _load(self, path: Path, placement: Placement | None, wanted: Callable[[], bool]) -> int | None:
+    def _keep(self, path: Path, options: Options, loaded: Loaded) -> Kept | None:
+        """The store of experts, opened before the model is loaded: only then llama.cpp's devices take their computations."""
+        if options.experts is None:
+            return None
+        try:
+            return open_store(read_parts(path), options.experts, overrides(options.placement, stored=True), loaded)
+        except ModelFileError:
+            raise
+        except EngineError as reason:
+            if options.experts.required:
+                raise EngineError(f"{path}: its experts can't be kept in a store: {reason}") from None
+            self.unstored = str(reason)
+            return None
+
+    def _load(self, path: Path, placement: Placement | None, wanted: Callable[[], bool]) -> int:
         parameters = api.llama_model_default_params()
         # What the parameters point to must live as long as the call that uses them: the overrides, and the callback.
-        overrides = apply(parameters, placement) if placement is not None else None
+        overriding = apply(parameters, placement, stored=self._kept is not None)
         progress = api.llama_progress_callback(lambda _done, _data: wanted())
         parameters.progress_callback = progress
         self._log.lines.clear()
-        model: int | None = api.llama_model_load_from_file(os.fsencode(path), parameters)
-        del overrides
+        model: int | None
+        if self._kept is None:
+            model = api.llama_model_load_from_file(os.fsencode(path), parameters)
+        else:
+            stored = overrides(placement, stored=True)
+            model = load_around(read_parts(path), parameters, lambda name: leaves(name, stored))
+        del overriding
         if model is None and not wanted():
             raise EngineError(f"{path}: loading was stopped")
         if model is None:
             raise ModelFileError(f"{path}: llama.cpp can't load this model: {self._log.reason()}")
+        if self._kept is not None:
+            self._kept.store.seal()
         return model
 
     def _open(self, path: Path, options: Options) -> int:
@@ -295,10 +349,15 @@ class Llama:
                 assert_never(kv_type)
 
 
-def _attention(options: Options) -> Loaded:
+def _attention(options: Options) -> tuple[Loaded, Loaded]:
     """What computes attention for `options`: llama.cpp itself where cells are exact, and where a GPU may hold layers, because our kernels
-    work in memory."""
+    work in memory. And what came of loading the native library, which experts may want all the same."""
     # Without a placement llama.cpp puts all it can on a GPU.
     movable = options.placement is None or options.placement.gpu_layers > 0
     elsewhere = movable and any(device.kind in (Kind.GPU, Kind.IGPU) for device in devices())
-    return STOCK if elsewhere or options.kv_type is KvType.F32 else attention_kernel(options.attention)
+    stock = elsewhere or options.kv_type is KvType.F32
+    if stock and options.experts is None:
+        return STOCK, STOCK
+    # Exact cells never ask the kernel, so the process may keep its wish.
+    loaded = attention_kernel(Attention.STOCK if elsewhere else options.attention, experts=options.experts is not None)
+    return STOCK if stock else loaded, loaded

@@ -41,6 +41,14 @@ _SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
     "disk_restored": ("disk_restored_total", "counter", "Blocks of cells taken from disk."),
     "disk_damaged": ("disk_damaged_total", "counter", "Blocks on disk that were damaged."),
     "disk_refused": ("disk_refused_total", "counter", "Blocks that could not be saved."),
+    "experts_cache_bytes": ("experts_cache_bytes", "gauge", "Bytes of memory for experts; less than planned where memory is short."),
+    "experts_planned_bytes": ("experts_planned_bytes", "gauge", "Bytes of memory that were planned for experts."),
+    "experts_hits": ("experts_hits_total", "counter", "Uses of an expert that was in memory."),
+    "experts_misses": ("experts_misses_total", "counter", "Uses of an expert that had to be read."),
+    "experts_read_bytes": ("experts_read_bytes_total", "counter", "Bytes of experts read from disk."),
+    "experts_retries": ("experts_retries_total", "counter", "Reads of experts that succeeded at the second try."),
+    "experts_failures": ("experts_failures_total", "counter", "Reads of experts that failed."),
+    "experts_waited_seconds": ("experts_waited_seconds_total", "counter", "Seconds in which computations only waited for experts."),
 }
 # Told as outcomes and as a histogram.
 _TOLD_OTHERWISE: Final = frozenset(("answered", "cancelled", "first_tokens", "first_token_seconds"))

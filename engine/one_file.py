@@ -31,6 +31,7 @@ _SIZES: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 1
 
 _STRING: Final = 8
 _ARRAY: Final = 9
+_AGAIN: Final = "copy or download it again"
 _CHANGED: Final = "the file has just been changed; try again when nothing writes to it"
 
 
@@ -58,6 +59,9 @@ def whole(parts: Parts, leave: Callable[[str], bool]) -> Whole:
     """The parts as one file that leaves out the tensors whose names `leave` says. Raises `ModelFileError` where they are no whole model."""
     if parts.problem:
         raise ModelFileError(f"{parts.first.path}: {parts.problem}")
+    for part in parts.files:
+        if part.header.end > part.header.size:
+            raise ModelFileError(f"{part.path}: the file is cut off: it has {part.header.size:,} of {part.header.end:,} bytes; {_AGAIN}")
     alignment = int(parts.first.header.number("general.alignment", 32))
     placed: list[TensorInfo] = []
     pieces: list[Piece] = []

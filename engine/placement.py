@@ -6,15 +6,16 @@ expressions that may match anywhere in a tensor's name. What this module does no
 
 import ctypes
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import llama_cpp.llama_cpp as api
 
 from engine.devices import buffer_type
 from engine.errors import EngineError
-from engine.layout import Placement
+from engine.layout import CPU, EXPERT_TENSORS, STORE, Placement
 
-__all__ = ["Placement", "PlacementError", "apply"]
+__all__ = ["Placement", "PlacementError", "apply", "overrides", "place"]
 
 # std::regex ends the process on what it can't read, so only what it surely reads as Python does may pass.
 _SAFE: Final = re.compile(r"^(?:[\w.^$()|-]|\\[.d]|\[(?:\w-\w|\w)+\]|(?<=[\w.)\]])[*+?])+\Z", re.ASCII)
@@ -30,16 +31,34 @@ class _Override(ctypes.Structure):
     _fields_ = (("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p))
 
 
-def apply(parameters: api.llama_model_params, placement: Placement) -> object:
-    """Write `placement` into `parameters`. What is returned must be kept alive as long as they are used. Raises `PlacementError`."""
-    overrides = [_override(pattern, device) for pattern, device in placement.tensor_overrides]
+def overrides(placement: Placement | None, *, stored: bool) -> tuple[tuple[str, str], ...]:
+    """Which tensors go where in spite of their layer's place, as `Placement.tensor_overrides`: with routed experts in the engine's store,
+    those that no GPU holds, or with all of them llama.cpp's. Without a placement, none but the experts."""
+    given = placement.tensor_overrides if placement is not None else ()
+    if not stored:
+        return tuple((pattern, CPU if device == STORE else device) for pattern, device in given)
+    named = tuple((pattern, STORE if pattern.endswith(EXPERT_TENSORS) else device) for pattern, device in given)
+    # Where GPUs hold experts they hold all layers, and those whose experts they don't hold are named.
+    return named if placement is not None and placement.gpu_experts else (*named, (EXPERT_TENSORS, STORE))
+
+
+def place(name: str, overriding: Sequence[tuple[str, str]]) -> str | None:
+    """The device that a tensor of this name goes to by these overrides; None where by none of them."""
+    return next((device for pattern, device in overriding if re.search(pattern, name, re.ASCII)), None)
+
+
+def apply(parameters: api.llama_model_params, placement: Placement | None, *, stored: bool = False) -> object:
+    """Write `placement` into `parameters`, with or without the engine's store of experts, whose device must be in this process then. What
+    is returned must be kept alive as long as they are used. Raises `PlacementError`."""
+    given = [_override(pattern, device) for pattern, device in overrides(placement, stored=stored)]
     most = int(api.llama_max_tensor_buft_overrides())
-    if len(overrides) >= most:
-        raise PlacementError(f"{len(overrides)} overrides of tensors' places, llama.cpp takes {most - 1}: join patterns with |")
-    parameters.n_gpu_layers = placement.gpu_layers
-    if not overrides:
+    if len(given) >= most:
+        raise PlacementError(f"{len(given)} overrides of tensors' places, llama.cpp takes {most - 1}: join patterns with |")
+    if placement is not None:
+        parameters.n_gpu_layers = placement.gpu_layers
+    if not given:
         return None
-    array = (_Override * (len(overrides) + 1))(*overrides, _Override(None, None))
+    array = (_Override * (len(given) + 1))(*given, _Override(None, None))
     parameters.tensor_buft_overrides = ctypes.cast(array, ctypes.c_void_p).value
     return array
 

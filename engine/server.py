@@ -29,6 +29,7 @@ from engine.answer import Envelope, JsonObject, deltas
 from engine.batch import Prefilled
 from engine.callids import CallIds
 from engine.errors import EngineError
+from engine.layout import Experts
 from engine.metrics import CONTENT_TYPE, Metrics, Outcome, Watch
 from engine.problems import ApiError, as_api_errors, failed, loading, not_found, plain
 from engine.request import ChatRequest, read_request
@@ -94,8 +95,9 @@ class _Routes:
         service = self.host.service
         if service is None:
             return JSONResponse({"status": "loading"})
+        attention, experts = service.model.attention.name, _experts(service)
         return JSONResponse(
-            {"status": "ok", "model": service.model.file.name, "attention": service.model.attention.name, **asdict(service.counters)}
+            {"status": "ok", "model": service.model.file.name, "attention": attention, "experts": experts, **asdict(service.counters)}
         )
 
     async def metrics_text(self, _: Request) -> Response:
@@ -227,6 +229,19 @@ async def _events(service: Service, job: Job, envelope: Envelope, watch: Watch) 
 
 def _event(value: JsonObject) -> str:
     return f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
+
+
+def _experts(service: Service) -> JsonObject | str:
+    """Who keeps routed experts: llama.cpp, or a store of this size."""
+    state = service.model.experts()
+    if state is None:
+        return Experts.MAPPED.value
+    return {
+        "hit_rate": round(state.hit_rate, 4),
+        "cache_bytes": state.cache_bytes,
+        "planned_bytes": state.planned_bytes,
+        "read_bytes": state.read_bytes,
+    }
 
 
 class _EventStream(StreamingResponse):

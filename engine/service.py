@@ -15,6 +15,7 @@ from engine.answer import Usage
 from engine.batch import Batcher, Ended, Failed, Prefilled, Sampled, Step, Task
 from engine.body import RequestError
 from engine.errors import ContextOverflowError, EngineError, OverloadedError
+from engine.expert_cache import ExpertState
 from engine.gguf import ModelFile
 from engine.guide import Guides
 from engine.native.plugin import STOCK, Loaded
@@ -37,7 +38,7 @@ HEARTBEAT_SECONDS: Final = 5.0
 @dataclass(frozen=True)
 class LoadedModel:
     """A model ready to run. `context` is the most tokens of one conversation; `vocabulary` the number of logits; `attention` says who
-    computes attention."""
+    computes attention, `experts` how a store of routed experts is doing, if there is one."""
 
     file: ModelFile
     tokenizer: Tokenizer
@@ -46,6 +47,7 @@ class LoadedModel:
     vocabulary: int
     store: BlockStore | None = None
     attention: Loaded = STOCK
+    experts: Callable[[], ExpertState | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Service:
         return 0.0 if self._open else time.monotonic() - self._last_used
 
     def metrics(self) -> Mapping[str, float]:
-        """All counters and gauges by name: those of `Counters`, the batch, the pool of cells and the store on disk."""
+        """All counters and gauges by name: those of `Counters`, the batch, the pool of cells, the store on disk and that of experts."""
         batch, pool = self._worker.states
         found: dict[str, float] = {
             **asdict(self.counters),
@@ -129,6 +131,8 @@ class Service:
         found |= {f"cache_{name}": value for name, value in asdict(pool).items()}
         if self.model.store is not None:
             found |= {f"disk_{name}": value for name, value in asdict(self.model.store.state).items()}
+        if (experts := self.model.experts()) is not None:
+            found |= {f"experts_{name}": value for name, value in asdict(experts).items()}
         return found
 
     def prepare(self, request: ChatRequest) -> Job:

@@ -1,7 +1,7 @@
-"""Our attention in this process's llama.cpp: choose a kernel, and let ggml load the native library as one of its backends.
+"""Our native library in this process's llama.cpp: choose a kernel for attention, and let ggml load the library as one of its backends.
 
-ggml's registry belongs to the process, and a backend must be in it before a context is made; so this happens once, after llama.cpp was
-loaded. Where it can't, llama.cpp computes attention itself, and a sentence says why and what to do: that is no error.
+ggml's registry belongs to the process, and a backend must be in it before a model is loaded that uses it; so this happens once, after
+llama.cpp was loaded. Where it can't, llama.cpp computes all itself, and a sentence says why and what to do: that is no error.
 What this module does not do: build the library (`engine.native.build`), or tell a context to use attention in one pass
 (`engine.llama`, without which the backend is never asked).
 """
@@ -48,10 +48,11 @@ by one of those it is another library, and its registry one that llama.cpp never
 @dataclass(frozen=True)
 class Loaded:
     """What came of it. Without a `kernel` attention is llama.cpp's own, and `reason` says why, and what to do, in one line; it is empty
-    where that was the wish."""
+    where that was the wish. `missing` says the same of the whole library, without which experts can't be kept in a store either."""
 
     kernel: str | None
     reason: str
+    missing: str = ""
 
     @property
     def name(self) -> str:
@@ -68,43 +69,72 @@ def wish(name: str) -> Attention:
     return DEFAULT if name == AUTO else Attention(name)
 
 
-def load(attention: Attention, path: Path = TARGET) -> Loaded:
-    """Put the library at `path` into llama.cpp, once a process; later calls get the first one's answer. From one thread at a time, after
-    llama_cpp was imported and before the first context. Raises `EngineError` where an earlier call wished for something else."""
+def load(attention: Attention, path: Path = TARGET, *, experts: bool = False) -> Loaded:
+    """Put the library at `path` into llama.cpp, once a process; later calls get the first one's answer. With `experts` it is put there also
+    where attention is to be llama.cpp's own. From one thread at a time, after llama_cpp was imported and before the first context that is
+    to use it. Raises `EngineError` where an earlier call wished for other attention."""
     first = _first_wish()
     if not first:
-        first.append((attention, path, _load(attention, path)))
-    wished, _, loaded = first[0]
-    if (attention, path) != first[0][:2]:
-        raise EngineError(f"attention is {wished.value} in this process and can't become {attention.value}: start another process")
-    return loaded
+        first.append(_Wish(attention, path))
+    return first[0].come_true(attention, path, experts=experts)
+
+
+class _Wish:
+    """The process's first wish, and what came of it."""
+
+    def __init__(self, attention: Attention, path: Path) -> None:
+        self._attention = attention
+        self._path = path
+        self._loaded: Loaded | None = None
+        self._tried = False
+
+    def come_true(self, attention: Attention, path: Path, *, experts: bool) -> Loaded:
+        if (attention, path) != (self._attention, self._path):
+            was = self._attention.value
+            raise EngineError(f"attention is {was} in this process and can't become {attention.value}: start another process")
+        if self._loaded is None or (experts and not self._tried):
+            self._tried = experts or attention is not Attention.STOCK
+            self._loaded = _load(attention, path, experts=experts)
+        return self._loaded
 
 
 @functools.cache
-def _first_wish() -> list[tuple[Attention, Path, Loaded]]:
+def _first_wish() -> list[_Wish]:
     """The process's memory of it: empty, then one entry."""
     return []
 
 
-def _load(attention: Attention, path: Path) -> Loaded:
-    if attention is Attention.STOCK:
+def _load(attention: Attention, path: Path, *, experts: bool) -> Loaded:
+    if attention is Attention.STOCK and not experts:
         return STOCK
     if not path.exists():
-        return Loaded(None, f"the attention kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}")
+        return _without(attention, f"the attention kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}")
     try:
         library = Library(path)
     except EngineError as error:
-        return Loaded(None, f"{error}; {_again()}")
+        return _without(attention, f"{error}; {_again()}")
     kernel = choose(library.kernels(), attention)
-    if kernel is None or not library.choose(kernel):
-        return Loaded(None, f"{path}: no attention kernel runs on this processor; {_again()}")
+    if kernel is not None and not library.choose(kernel):
+        kernel = None
+    if refusal := _into_llama(library, path):
+        return _without(attention, refusal)
+    unable = kernel is None and attention is not Attention.STOCK
+    return Loaded(kernel, f"{path}: no attention kernel runs on this processor; {_again()}" if unable else "")
+
+
+def _without(attention: Attention, why: str) -> Loaded:
+    return Loaded(None, "" if attention is Attention.STOCK else why, why)
+
+
+def _into_llama(library: Library, path: Path) -> str:
+    """Why the library can't be one of ggml's backends; empty where it is one now."""
     ggml = _ggml()
     if ggml is None:
-        return Loaded(None, "llama.cpp's ggml was not found in this process; install kimicode again, which brings its llama.cpp")
+        return "llama.cpp's ggml was not found in this process; install kimicode again, which brings its llama.cpp"
     if not ggml.ggml_backend_load(os.fsencode(path)):
         why = library.refusal() or "ggml did not take it"
-        return Loaded(None, f"{path}: {why}; install kimicode again, which brings its llama.cpp and builds for this processor")
-    return Loaded(kernel, "")
+        return f"{path}: {why}; install kimicode again, which brings its llama.cpp and builds for this processor"
+    return ""
 
 
 def choose(names: tuple[str, ...], attention: Attention) -> str | None:

@@ -15,6 +15,8 @@ from engine.errors import EngineError, ModelFileError
 from tests.engine.process import wait_for
 from tests.engine.tinygguf import write
 
+OPTIONS = control.StartOptions(idle_timeout=60, context=512)
+
 
 @pytest.fixture
 def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
@@ -60,7 +62,7 @@ def test_the_folder_moves_where_sockets_can_not_be(tmp_path: Path) -> None:
 
 def test_several_starters_share_one_engine_until_it_is_stopped(environ: dict[str, str], tiny: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(control.start, tiny, environ, idle_timeout=60, context=512) for _ in range(3)]
+        futures = [pool.submit(control.start, tiny, environ, OPTIONS) for _ in range(3)]
         pids = {future.result().pid for future in futures}
     assert len(pids) == 1
     (engine,) = control.running(environ)
@@ -71,7 +73,7 @@ def test_several_starters_share_one_engine_until_it_is_stopped(environ: dict[str
 
 
 def test_an_engine_that_does_not_answer_is_shown_and_can_be_stopped(environ: dict[str, str], tiny: Path) -> None:
-    engine = control.start(tiny, environ, idle_timeout=60, context=512)
+    engine = control.start(tiny, environ, OPTIONS)
     os.kill(engine.pid, signal.SIGSTOP)
     (found,) = control.running(environ, patience=0.2)
     assert found.status == "silent"
@@ -80,15 +82,23 @@ def test_an_engine_that_does_not_answer_is_shown_and_can_be_stopped(environ: dic
 
 
 def test_a_killed_engine_is_not_running_and_another_starts(environ: dict[str, str], tiny: Path) -> None:
-    first = control.start(tiny, environ, idle_timeout=60, context=512)
+    first = control.start(tiny, environ, OPTIONS)
     os.kill(first.pid, signal.SIGKILL)
     wait_for(lambda: control.running(environ) == [])
-    assert control.start(tiny, environ, idle_timeout=60, context=512).pid != first.pid
+    assert control.start(tiny, environ, OPTIONS).pid != first.pid
 
 
 def test_an_engine_that_can_not_start_says_why(environ: dict[str, str], tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(ModelFileError, match="no such file"):
-        control.start(tmp_path / "absent.gguf", environ, idle_timeout=None, context=None)
+        control.start(tmp_path / "absent.gguf", environ, control.StartOptions())
     tiny.write_bytes(tiny.read_bytes().replace(b"output_norm.weight", b"output_nork.weight"))
     with pytest.raises(ModelFileError, match=r"'output_norm\.weight' not found"):
-        control.start(tiny, environ, idle_timeout=None, context=None)
+        control.start(tiny, environ, control.StartOptions())
+
+
+def test_an_engine_is_told_what_was_asked_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert control.StartOptions().arguments() == []
+    told = control.StartOptions(60, 512, "stock", "store", 0.5, (Path("a"), Path("/b"))).arguments()
+    assert told[:6] == ["--idle-timeout", "60", "--context", "512", "--attention", "stock"]
+    assert told[6:] == ["--experts", "store", "--expert-memory", "0.5", "--experts-also", f"{tmp_path}/a", "--experts-also", "/b"]

@@ -206,4 +206,4 @@ def test_status_is_one_line(library: Library) -> None:
         command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
     )
     (line,) = done.stdout.splitlines()
-    assert json.loads(line) == {"v": 1, "kernel": library.kernels()[0], "reason": ""}
+    assert json.loads(line) == {"v": 1, "kernel": library.kernels()[0], "reason": "", "experts": ""}

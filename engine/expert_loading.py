@@ -1,0 +1,107 @@
+"""Loading a model around its experts: whether its routed experts can be in the engine's own store, and the model without them.
+
+A model whose experts are in the store is loaded from a stream (`engine.one_file`) that leaves out their tensors: llama.cpp makes them, in
+address space alone, and the store reads what a computation wants. What this module does not do: plan, or run a model (`engine.llama`).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import llama_cpp.llama_cpp as api
+from gguf.constants import GGMLQuantizationType
+
+from engine.c_stream import Stream, unsupported
+from engine.devices import devices
+from engine.errors import EngineError, ModelFileError
+from engine.expert_cache import ExpertCache, ExpertState, Keeper, copies_of, only
+from engine.expert_files import expert_files, is_expert
+from engine.gguf import ARCHITECTURE
+from engine.layout import STORE
+from engine.native.plugin import Loaded
+from engine.native.weights import WeightsLibrary
+from engine.one_file import OneFile
+from engine.parts import Parts
+from engine.placement import place
+
+if TYPE_CHECKING:
+    from engine.native.store import Store
+
+Overrides = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The open store of a model's experts, and who keeps it small enough."""
+
+    store: "Store"
+    keeper: Keeper
+
+    def state(self) -> ExpertState:
+        """The store's numbers now. Any thread."""
+        counts = self.store.counts()
+        return ExpertState(
+            cache_bytes=counts.places * counts.place_bytes,
+            planned_bytes=self.keeper.planned,
+            hits=counts.hits,
+            misses=counts.misses,
+            read_bytes=counts.bytes,
+            retries=counts.retries,
+            failures=counts.failures,
+            waited_seconds=counts.waited_seconds,
+        )
+
+
+def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: Loaded) -> Kept:
+    """The store for those experts of this model that `overriding` sends there. Raises `EngineError` where there can't be one, with the
+    reason and what to do, and `ModelFileError` where files that were named for it are wrong."""
+    if reason := refusal(loaded):
+        raise EngineError(reason)
+    from engine import side_file
+    from engine.native.store import Store
+
+    names = [tensor for _, tensor in parts.tensors() if leaves(tensor.name, overriding)]
+    files = expert_files(parts) if cache.side is None else side_file.expert_files(cache.side, parts)
+    if not names or files is None:
+        raise EngineError("the model has no routed experts in memory")
+    if unknown := sorted({tensor.kind for tensor in names} - _kinds({tensor.kind for tensor in names})):
+        raise EngineError(f"experts of type {', '.join(unknown)} can't be computed from a store; convert the model to Q4_0")
+    layers = {int(match[0]) for tensor in names if (match := re.search(r"\d+", tensor.name))}
+    store = Store(only(files, layers), cache.memory, copies=copies_of(files.files, cache.copies)[1:])
+    least = store.counts().place_bytes * int(parts.first.header.number(f"{ARCHITECTURE}.expert_used_count", 1))
+    return Kept(store, Keeper(store, cache.memory, least))
+
+
+def refusal(loaded: Loaded) -> str:
+    """Why no model's experts can be in a store in this process, and what to do; empty where they can."""
+    if reason := loaded.missing or unsupported():
+        return reason
+    known = [device.name for device in devices()]
+    return "" if STORE in known else "the native library has no device for experts: build it again with `python -m engine.native.build`"
+
+
+def leaves(name: str, overriding: Overrides) -> bool:
+    """Whether the tensor of this name is an expert's that goes to the store."""
+    return is_expert(name) and place(name, overriding) == STORE
+
+
+def load_around(parts: Parts, parameters: api.llama_model_params, leave: Callable[[str], bool]) -> int | None:
+    """The model without the tensors that `leave` names, or None where llama.cpp refuses it, or loading was stopped. Raises
+    `ModelFileError` where a file can't be read."""
+    parameters.load_mode, parameters.lazy_mode = api.LLAMA_LOAD_MODE_NONE, api.LLAMA_LAZY_MODE_OFF
+    with OneFile(parts, leave) as file, Stream(file) as stream:
+        model: int | None = api.llama_model_load_from_file_ptr(stream.pointer, parameters)
+    if stream.problem is None:
+        return model
+    if model is not None:
+        api.llama_model_free(model)
+    if isinstance(stream.problem, OSError):
+        raise ModelFileError(f"{parts.first.path}: {stream.problem.strerror or stream.problem}") from None
+    raise stream.problem
+
+
+def _kinds(kinds: set[str]) -> set[str]:
+    """Those of these types whose products the library has."""
+    library = WeightsLibrary()
+    return {kind for kind in kinds if library.names(GGMLQuantizationType[kind].value)}
