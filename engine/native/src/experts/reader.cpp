@@ -1,84 +1,69 @@
 #include "reader.hpp"
 
+#include "reader_drive.hpp"
 #include "reader_open.hpp"
-#include "reader_queue.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
-#include <thread>
 
 namespace kimicode::reading {
 namespace {
 
-class QueueReader : public Reader {
-  public:
-    QueueReader(const ReaderOptions &options, Done done, const System &system)
-        : system_(system), files_(options.copies, options.direct, system), queue_(files_, options, std::move(done), [this] { wake(); }) {}
-
-    void begin(uint64_t job, std::vector<Read> reads, bool urgent) override { queue_.begin(job, reads, urgent); }
-    void hurry(uint64_t job) override { queue_.hurry(job); }
-    bool cancel(uint64_t job) override { return queue_.cancel(job); }
-
-    ReaderCounts counts() const override { return queue_.counts(); }
-
-  protected:
-    virtual void wake() {}
-
-    System system_;
-    Files  files_;
-    Queue  queue_;
-};
-
-class ThreadReader final : public QueueReader {
-  public:
-    ThreadReader(const ReaderOptions &options, Done done, const System &system) : QueueReader(options, std::move(done), system) {
-        threads_.reserve((size_t)options.depth * (size_t)files_.copies());
-        try {
-            for (int i = 0; i < options.depth; ++i)
-                for (int copy = 0; copy < files_.copies(); ++copy) threads_.emplace_back([this, copy] { serve(copy); });
-        } catch (const std::system_error &error) {
-            if ((int)threads_.size() >= files_.copies()) return;
-            end();
-            throw std::runtime_error(std::string("no thread can be started to read files: ") + error.what() + ": end other programs");
-        }
-    }
-    ~ThreadReader() override { end(); }
-
-  private:
-    void end() {
-        queue_.close();
-        for (auto &thread : threads_) thread.join();
-    }
-
-    void serve(int copy) {
-        for (Piece piece; queue_.take(piece, copy, true);) {
-            int descriptor = files_.descriptor(copy, piece.file);
-            int error = 0;
-            Step step = Step::AGAIN;
-            while (step == Step::AGAIN) {
-                Rest left = rest(piece);
-                step = advance(piece, system_.read(descriptor, left.into, left.bytes, left.offset), error);
-            }
-            step == Step::READ ? queue_.read(piece) : queue_.failed(piece, error);
-        }
-    }
-
-    std::vector<std::thread> threads_;
-};
+constexpr int DEEPEST = 1024; // pieces on the way for each copy: more than any drive's queue is worth
 
 void check(const ReaderOptions &options) {
-    if (options.piece == 0 || options.piece % SECTOR || options.depth < 1)
-        throw std::runtime_error("a reader's pieces must be multiples of " + std::to_string(SECTOR) + " bytes, and its depth at least 1");
+    if (options.piece == 0 || options.piece % SECTOR || options.piece > 1 << 30)
+        throw std::runtime_error("a reader's pieces must have a multiple of " + std::to_string(SECTOR) + " bytes, at most 1 GiB");
+    if (options.depth < 1 || options.depth > DEEPEST) throw std::runtime_error("a reader's depth must be 1 to " + std::to_string(DEEPEST));
+}
+
+std::string reason(const std::error_code &code) {
+    switch (code.value()) {
+    case ENOSYS: return "the system has none";
+    case EPERM:
+    case EACCES: return "it is forbidden here (kernel.io_uring_disabled, or a container's rules)";
+    case ENOMEM: return "there is too little memory for it (ulimit -l)";
+    case EMFILE: return "too many files are open (ulimit -n)";
+    default: return code.message();
+    }
+}
+
+// With as many entries as memory allows: then the depth is smaller.
+std::unique_ptr<Ring> ring_for(const Files &files, ReaderOptions &options, const System &system, std::string &note) {
+    const int wanted = options.depth;
+    for (;;) {
+        try {
+            auto ring = system.ring((unsigned)(options.depth * files.copies()), files.descriptors());
+            note = "io_uring";
+            if (options.depth < wanted)
+                note += ", depth " + std::to_string(options.depth) + " instead of " + std::to_string(wanted) + ": memory is short (ulimit -l)";
+            return ring;
+        } catch (const std::system_error &error) {
+            if (error.code().value() == ENOMEM && options.depth > 1) {
+                options.depth /= 2;
+                continue;
+            }
+            options.depth = wanted;
+            note = "threads, without io_uring: " + reason(error.code());
+            return nullptr;
+        }
+    }
 }
 
 } // namespace
 
-std::unique_ptr<Reader> open_reader(const ReaderOptions &options, Reader::Done done, const System &system) {
+std::unique_ptr<Reader> open_reader(ReaderOptions options, Reader::Done done, const System &system) {
     check(options);
-    return std::make_unique<ThreadReader>(options, std::move(done), system);
+    auto                  files = std::make_unique<Files>(options.copies, options.direct, system);
+    std::string           note = "threads";
+    std::unique_ptr<Ring> ring;
+    if (options.uring) ring = ring_for(*files, options, system, note);
+    options.uring = ring != nullptr;
+    if (options.direct && !files->direct()) note += ", through the page cache: the file system has no direct reads";
+    if (ring) return read_by_ring(std::move(files), options, std::move(done), std::move(ring), note);
+    return read_by_threads(std::move(files), options, std::move(done), system, note);
 }
 
 } // namespace kimicode::reading

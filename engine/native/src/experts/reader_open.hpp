@@ -1,4 +1,4 @@
-// The ways in which a reader's pieces are read: by threads of its own, one for each piece on the way, or by io_uring, with one thread.
+// Opening a reader on a system that may not be the real one: for tests.
 
 #pragma once
 
@@ -7,7 +7,6 @@
 
 namespace kimicode::reading {
 
-// As Reader::open, with a system that may not be the real one.
-std::unique_ptr<Reader> open_reader(const ReaderOptions &, Reader::Done, const System &);
+std::unique_ptr<Reader> open_reader(ReaderOptions, Reader::Done, const System &);
 
 } // namespace kimicode::reading

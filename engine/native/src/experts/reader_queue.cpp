@@ -50,6 +50,7 @@ Queue::Queue(Files &files, const ReaderOptions &options, Reader::Done done, std:
     : files_(files), piece_(options.piece), depth_(options.depth), done_(std::move(done)), wake_(std::move(wake)), last_(Clock::now()) {
     for (int copy = 0; copy < files.copies(); ++copy) copies_.emplace_back().last = last_;
     counts_.direct = files.direct();
+    counts_.uring = options.uring;
 }
 
 Queue::~Queue() = default;

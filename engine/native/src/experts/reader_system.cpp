@@ -1,5 +1,7 @@
 #include "reader_system.hpp"
 
+#include "uring.hpp"
+
 
 #include <cerrno>
 #include <fcntl.h>
@@ -56,6 +58,6 @@ int identify_named(const std::string &path, Identity &found) {
 
 } // namespace
 
-System System::real() { return {open_file, [](int descriptor) { ::close(descriptor); }, read_file, forget_pages, identify_open, identify_named, nullptr}; }
+System System::real() { return {open_file, [](int descriptor) { ::close(descriptor); }, read_file, forget_pages, identify_open, identify_named, open_ring}; }
 
 } // namespace kimicode::reading
