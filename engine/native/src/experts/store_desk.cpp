@@ -8,6 +8,12 @@ namespace kimicode {
 
 using std::chrono::steady_clock;
 
+namespace {
+
+double seconds_since(steady_clock::time_point then) { return std::chrono::duration<double>(steady_clock::now() - then).count(); }
+
+} // namespace
+
 Desk::Desk(const StoreOptions &options, std::unique_ptr<Shelf> shelf, const ReaderFactory &reader)
     : options_(options), shelf_(std::move(shelf)),
       reader_(reader(options.files, [this](uint64_t job, const std::string &error) { finished(job, error); })) {}
@@ -92,8 +98,11 @@ void Desk::done(Asked &a, int index) {
 
 StoreCounts Desk::counts() const {
     Lock lock(mutex_);
+    double waited = waited_;
+    for (const Asked *a : loans_)
+        if (a->idle_since != steady_clock::time_point{}) waited += seconds_since(a->idle_since);
     return {shelf_->places(), shelf_->place_bytes(), shelf_->held(), hits_, misses_, shelf_->announced, shelf_->announced_used,
-            shelf_->evictions, waited_, reader_->counts()};
+            shelf_->evictions, waited, reader_->counts()};
 }
 
 void Desk::resize(size_t places) {
@@ -203,7 +212,7 @@ bool Desk::take_from_another(Asked &a) {
 void Desk::idle(Asked &a) {
     bool idle = a.waiters && !a.given && a.error.empty() && a.ready.empty(), was = a.idle_since != steady_clock::time_point{};
     if (idle == was) return;
-    if (was) waited_ += std::chrono::duration<double>(steady_clock::now() - a.idle_since).count();
+    if (was) waited_ += seconds_since(a.idle_since);
     a.idle_since = idle ? steady_clock::now() : steady_clock::time_point{};
 }
 

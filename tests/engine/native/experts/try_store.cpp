@@ -2,6 +2,7 @@
 
 #include "try_store.hpp"
 
+#include <atomic>
 #include <cstdio>
 
 using namespace kimicode;
@@ -254,9 +255,11 @@ bool waiting_counts_where_nothing_can_be_computed() {
     bool busy = o.store->counts().waited_seconds == 0;
     loan->done(1), loan->done(2);
     auto next = o.store->borrow(0, Experts{3}, false);
-    o.reader->work();
-    next->next(bytes, true);
-    return busy && o.store->counts().waited_seconds > 0;
+    std::thread waiting([&] { next->next(bytes, true); });
+    while (o.store->counts().waited_seconds == 0) std::this_thread::yield();
+    o.reader->finish(3);
+    waiting.join();
+    return busy;
 }
 
 bool what_it_cant_do_is_said() {
