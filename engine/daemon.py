@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 import uvicorn
 
+from engine import side_file
 from engine.access import LOCAL_HOSTS
 from engine.batch import Batcher
 from engine.connection import DeadlineProtocol
@@ -198,8 +199,6 @@ def _experts(file: ModelFile, options: ServeOptions, layout: Layout) -> ExpertCa
     planned, required = layout.placement.expert_memory, options.experts.who is Experts.STORE
     if planned is None and not required:
         return None
-    from engine import side_file
-
     side = side_file.find(file.path)
     return ExpertCache(planned or options.experts.most or max(1, layout.ram.experts), options.experts_also, side, required)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import llama_cpp.llama_cpp as api
 from gguf.constants import GGMLQuantizationType
 
+from engine import side_file
 from engine.c_stream import Stream, unsupported
 from engine.devices import devices
 from engine.errors import EngineError, ModelFileError
@@ -58,7 +59,6 @@ def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: 
     reason and what to do, and `ModelFileError` where files that were named for it are wrong."""
     if reason := refusal(loaded):
         raise EngineError(reason)
-    from engine import side_file
     from engine.native.store import Store
 
     names = [tensor for _, tensor in parts.tensors() if leaves(tensor.name, overriding)]
