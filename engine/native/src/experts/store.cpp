@@ -30,18 +30,18 @@ class FileStore final : public Store {
     Desk   desk_;
 };
 
-// In megabytes, which sentences are easier to read in.
-std::string megabytes(uint64_t bytes) {
+// As sentences have it.
+std::string size(uint64_t bytes) {
     char text[32];
     std::snprintf(text, sizeof text, "%.1f MB", bytes / 1e6);
-    return text;
+    return bytes < 100'000 ? std::to_string(bytes) + " bytes" : text;
 }
 
 // How many places `memory` is. `widest` is the layer that a place's size comes from.
 size_t places_of(uint64_t memory, size_t place, size_t widest) {
     if (memory / place >= Store::LEAST) return memory / place;
-    throw std::runtime_error("the memory for experts is too small: " + megabytes(memory) + ", but it must have room for " +
-                             std::to_string(Store::LEAST) + " of layer " + std::to_string(widest) + ", " + megabytes(place) +
+    throw std::runtime_error("the memory for experts is too small: " + size(memory) + ", but it must have room for " +
+                             std::to_string(Store::LEAST) + " of layer " + std::to_string(widest) + ", " + size(place) +
                              " each; give it more");
 }
 
@@ -66,10 +66,10 @@ void check_files(const StoreOptions &o) {
     for (const std::vector<std::string> &copy : o.files.copies)
         for (size_t i = 0; i < std::min(copy.size(), needed.size()); ++i) {
             std::error_code error;
-            uint64_t size = std::filesystem::file_size(copy[i], error);
+            uint64_t found = std::filesystem::file_size(copy[i], error);
             if (error) throw std::runtime_error(copy[i] + ": " + error.message());
-            if (size < needed[i])
-                throw std::runtime_error(copy[i] + ": experts lie behind its end, at byte " + std::to_string(size) +
+            if (found < needed[i])
+                throw std::runtime_error(copy[i] + ": experts lie behind its end, at byte " + std::to_string(found) +
                                          "; convert or download it again");
         }
 }
@@ -88,7 +88,7 @@ std::unique_ptr<Store> Store::open(StoreOptions options, const ReaderFactory &re
     if (!policy) throw std::runtime_error("there is no policy \"" + options.policy + "\"; there are lru, lfu and lfru");
     auto shelf = std::make_unique<Shelf>(options.layers, options.experts, place, std::move(policy));
     if (shelf->make(LEAST) < LEAST)
-        throw std::runtime_error("the system has no memory for experts: " + megabytes(LEAST * place) + " were refused");
+        throw std::runtime_error("the system has no memory for experts: " + size(LEAST * place) + " were refused");
     shelf->resize(places);
     return std::make_unique<FileStore>(options, widest, std::move(shelf), reader);
 }
