@@ -1,6 +1,6 @@
 // ggml's backend interface as version 0.25.3 has it, declared here because its header is not installed with llama.cpp.
 //
-// Only what a backend without buffers of its own needs has types; the rest are pointers of the right number. tests/engine/native checks
+// Only what our backends need has types; the rest are pointers of the right number. tests/engine/native checks
 // offsets and numbers against the headers that are installed, and plugin.cpp the library's version before anything is used.
 
 #pragma once
@@ -14,10 +14,11 @@ constexpr const char *VERSION = "0.25.3";
 constexpr int BACKEND_API_VERSION = 2;
 
 constexpr int DIMS = 4, SOURCES = 10;
-constexpr int OP_NONE = 0, OP_CONCAT = 22, OP_MUL_MAT = 29, OP_FLASH_ATTN_EXT = 74;
+constexpr int OP_NONE = 0, OP_ADD = 2, OP_MUL = 7, OP_CONCAT = 22, OP_MUL_MAT = 29, OP_MUL_MAT_ID = 30, OP_FLASH_ATTN_EXT = 74, OP_GLU = 100;
+constexpr int GLU_SWIGLU = 2;
 constexpr int FLAG_OUTPUT = 2;
 constexpr int USAGE_WEIGHTS = 1;
-constexpr int TYPE_F32 = 0, TYPE_F16 = 1;
+constexpr int TYPE_F32 = 0, TYPE_F16 = 1, TYPE_I32 = 26;
 constexpr int DEVICE_ACCEL = 3;
 constexpr int STATUS_OK = 0, STATUS_FAILED = -1, STATUS_ALLOC_FAILED = -2;
 
@@ -50,6 +51,7 @@ struct TypeTraits {
 
 struct Graph;
 struct BufferType;
+struct Buffer;
 struct Device;
 struct Registry;
 struct Backend;
@@ -62,6 +64,41 @@ struct DeviceProperties {
     struct {
         bool async, host_buffer, buffer_from_host_ptr, events, mmap_support;
     } caps;
+};
+
+struct BufferTypeInterface {
+    const char *(*get_name)(BufferType *);
+    Buffer *(*alloc_buffer)(BufferType *, size_t);
+    size_t (*get_alignment)(BufferType *);
+    size_t (*get_max_size)(BufferType *);
+    size_t (*get_alloc_size)(BufferType *, const Tensor *);
+    bool (*is_host)(BufferType *);
+};
+
+struct BufferType {
+    BufferTypeInterface interface;
+    Device             *device;
+    void               *context;
+};
+
+struct BufferInterface {
+    void (*free_buffer)(Buffer *);
+    void *(*get_base)(Buffer *);
+    void *init_tensor;
+    void (*memset_tensor)(Buffer *, Tensor *, uint8_t value, size_t offset, size_t size);
+    void (*set_tensor)(Buffer *, Tensor *, const void *, size_t offset, size_t size);
+    void (*get_tensor)(Buffer *, const Tensor *, void *, size_t offset, size_t size);
+    void *set_tensor_2d, *get_tensor_2d, *cpy_tensor;
+    void (*clear)(Buffer *, uint8_t value);
+    void *reset;
+};
+
+struct Buffer {
+    BufferInterface interface;
+    BufferType     *type;
+    void           *context;
+    size_t          size;
+    int             usage;
 };
 
 struct BackendInterface {

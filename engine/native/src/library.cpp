@@ -30,7 +30,8 @@ const Ggml *loaded_ggml() {
                take(library, "ggml_backend_buffer_is_host", found.buffer_is_host) &&
                take(library, "ggml_backend_buffer_get_usage", found.buffer_usage) &&
                take(library, "ggml_get_type_traits", found.type_traits) && take(library, "ggml_graph_n_nodes", found.node_count) &&
-               take(library, "ggml_graph_node", found.node);
+               take(library, "ggml_graph_node", found.node) &&
+               take(library, "ggml_backend_buffer_init", found.new_buffer);
     }();
     return there ? &found : nullptr;
 }

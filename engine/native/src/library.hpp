@@ -16,6 +16,7 @@ struct Ggml {
     const ggml::TypeTraits *(*type_traits)(int type);
     int (*node_count)(ggml::Graph *);
     ggml::Tensor *(*node)(ggml::Graph *, int);
+    ggml::Buffer *(*new_buffer)(ggml::BufferType *, ggml::BufferInterface, void *context, size_t);
 };
 
 // Null where no ggml is loaded, or one that lacks a function.

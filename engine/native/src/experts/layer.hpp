@@ -12,8 +12,11 @@
 #include "weights.hpp"
 
 #include <cstdint>
+#include <functional>
 
 namespace kimicode {
+
+constexpr int PROMPT_TOKENS = 32; // a computation of so many is a prompt's: it uses nearly all experts, and each once
 
 // f32 throughout; strides in bytes.
 struct ExpertLayer {
@@ -29,8 +32,9 @@ struct ExpertLayer {
     int              layer; // its number in the store
 };
 
-// Compute the layer. Raises ReadError, std::bad_alloc, and std::out_of_range for an id that is no expert.
-void compute(const ExpertLayer &, Store &, Team &, Block &memory);
+// Compute the layer. `begun` is called when its experts have been asked for, by the calling thread. Raises ReadError, std::bad_alloc, and
+// std::out_of_range for an id that is no expert.
+void compute(const ExpertLayer &, Store &, Team &, Block &memory, const std::function<void()> &begun = {});
 
 // One product of the above alone: `part` (0 gate, 1 up, 2 down) of the selected experts with rows of their own, [tokens][used or 1][width].
 struct ExpertProduct {
