@@ -25,6 +25,10 @@ LIST_SECONDS: Final = 60.0
 
 COMMAND: Final = (sys.executable, "-P", "-m", "engine.devices")
 
+SONAMES: Final = ("libggml.so.0", "@rpath/libggml.0.dylib")
+"""The names by which llama.cpp's own library asks for ggml. The package has copies of it under other names, which are not links: opened
+by one of those it is another library, and its registry one that llama.cpp never looks at."""
+
 ASSUMED_GPU_RATE: Final = 500e9
 """Bytes a second, where the device is not in the table: the slower of the cards with 24 GB."""
 
@@ -85,13 +89,24 @@ def buffer_type(device: str) -> int:
     return int(library.ggml_backend_dev_buffer_type(library.ggml_backend_dev_get(known[device])))
 
 
+def _loaded() -> ctypes.CDLL | None:
+    """ggml as llama.cpp's own library asks for it, in an object of our own, because others declare the functions too."""
+    for name in SONAMES:
+        try:
+            # Only what is loaded already: the system may have another one of this name.
+            return ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+        except OSError:
+            continue
+    return None
+
+
 @functools.cache
 def ggml() -> ctypes.CDLL:
     """ggml as llama.cpp loaded it, with the signatures of what is used of it."""
     # Importing the package loads the libraries, which is why nothing here does so before it is asked.
     from llama_cpp._ggml import libggml
 
-    library: ctypes.CDLL = libggml
+    library = _loaded() or ctypes.CDLL(libggml._name)
     signatures: dict[str, tuple[list[type], type | None]] = {
         "ggml_backend_dev_count": ([], ctypes.c_size_t),
         "ggml_backend_dev_get": ([ctypes.c_size_t], ctypes.c_void_p),
