@@ -133,7 +133,8 @@ def _say(sentence: str) -> None:
 
 
 class Keeper:
-    """Fits a store of `planned` bytes, that needs `least` of them, to the memory there is. `size` is what it may use now."""
+    """Fits a store of `planned` bytes, that needs `least` of them and was `given` so many, to the memory there is. `size` is what it may use
+    now."""
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class Keeper:
         planned: int,
         least: int,
         *,
+        given: int | None = None,
         look: Callable[[], Memory] = memory,
         clock: Callable[[], float] = time.monotonic,
         say: Callable[[str], None] = _say,
@@ -154,7 +156,9 @@ class Keeper:
         self._least = least
         self._said = False
         self.planned = planned
-        self.size = planned
+        self.size = planned if given is None else min(given, planned)
+        if self.size < planned:
+            self._tell("the system refuses more")
 
     def check(self) -> None:
         """Look at the machine, unless that was less than `LOOK_SECONDS` ago, and change the size if it must be. Between computations."""
@@ -178,9 +182,14 @@ class Keeper:
             self._least = self.size if smaller else self._least
             return
         self.size = size
-        if smaller and not self._said:
+        if smaller:
+            self._tell(f"{available / 1e9:.1f} GB are left")
+
+    def _tell(self, why: str) -> None:
+        """Say it once: afterwards numbers do."""
+        if not self._said:
             self._said = True
             self._say(
-                f"memory is short ({available / 1e9:.1f} GB left): experts give up some of their {self.planned / 1e9:.1f} GB and are read "
-                "from disk more often; end other programs, or start the engine with less --expert-memory"
+                f"memory is short, {why}: experts give up some of their {self.planned / 1e9:.1f} GB and are read from disk more often; "
+                "end other programs, or start the engine with less --expert-memory"
             )

@@ -7,7 +7,6 @@ address space alone, and the store reads what a computation wants. What this mod
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import llama_cpp.llama_cpp as api
 from gguf.constants import GGMLQuantizationType
@@ -18,16 +17,14 @@ from engine.devices import devices
 from engine.errors import EngineError, ModelFileError
 from engine.expert_cache import ExpertCache, ExpertState, Keeper, copies_of, only
 from engine.expert_files import expert_files, is_expert
-from engine.gguf import ARCHITECTURE
+from engine.gguf import ARCHITECTURE, Header
 from engine.layout import STORE
 from engine.native.plugin import Loaded
+from engine.native.store import Store
 from engine.native.weights import WeightsLibrary
 from engine.one_file import OneFile
 from engine.parts import Parts
 from engine.placement import place
-
-if TYPE_CHECKING:
-    from engine.native.store import Store
 
 Overrides = Sequence[tuple[str, str]]
 
@@ -36,7 +33,7 @@ Overrides = Sequence[tuple[str, str]]
 class Kept:
     """The open store of a model's experts, and who keeps it small enough."""
 
-    store: "Store"
+    store: Store
     keeper: Keeper
 
     def state(self) -> ExpertState:
@@ -59,8 +56,6 @@ def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: 
     reason and what to do, and `ModelFileError` where files that were named for it are wrong."""
     if reason := refusal(loaded):
         raise EngineError(reason)
-    from engine.native.store import Store
-
     names = [tensor for _, tensor in parts.tensors() if leaves(tensor.name, overriding)]
     files = expert_files(parts) if cache.side is None else side_file.expert_files(cache.side, parts)
     if not names or files is None:
@@ -69,8 +64,21 @@ def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: 
         raise EngineError(f"experts of type {', '.join(unknown)} can't be computed from a store; convert the model to Q4_0")
     layers = {int(match[0]) for tensor in names if (match := re.search(r"\d+", tensor.name))}
     store = Store(only(files, layers), cache.memory, copies=copies_of(files.files, cache.copies)[1:])
-    least = store.counts().place_bytes * int(parts.first.header.number(f"{ARCHITECTURE}.expert_used_count", 1))
-    return Kept(store, Keeper(store, cache.memory, least))
+    try:
+        return Kept(store, _keeper(store, cache.memory, len(layers) * files.experts, parts.first.header))
+    except EngineError:
+        store.close()
+        raise
+
+
+def _keeper(store: Store, memory: int, experts: int, header: Header) -> Keeper:
+    """Who keeps the store at `memory` bytes, or at what all experts need where that is less."""
+    place_bytes = store.counts().place_bytes
+    planned = min(memory, experts * place_bytes)
+    store.resize(planned)
+    used = int(header.number(f"{ARCHITECTURE}.expert_used_count", 1))
+    # The system may have given less than it was asked for.
+    return Keeper(store, planned, used * place_bytes, given=(store.counts().places + 1) * place_bytes - 1)
 
 
 def refusal(loaded: Loaded) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,9 @@ from engine.expert_loading import Kept, leaves, load_around, open_store
 from engine.machine import numa_nodes
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
+from engine.native.store import Store
 from engine.parts import read_parts
 from engine.placement import Placement, apply, overrides
-
-if TYPE_CHECKING:
-    from engine.native.store import Store
 
 Logits = NDArray[np.float32]
 
@@ -189,7 +187,7 @@ class Llama:
         self._scratch = options.sequences
 
     @property
-    def experts(self) -> "Store | None":
+    def experts(self) -> Store | None:
         """The store of routed experts."""
         return self._kept.store if self._kept is not None else None
 

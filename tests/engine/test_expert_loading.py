@@ -107,7 +107,7 @@ def test_a_store_shrinks_at_once_says_so_once_and_grows_back_slowly() -> None:
     world.wait(1)
     assert world.sizes == [36 * GB, 32 * GB]
     (sentence,) = world.said
-    assert "memory is short (1.0 GB left)" in sentence
+    assert "memory is short, 1.0 GB are left: experts" in sentence
     assert "--expert-memory" in sentence
     world.available = 50 * GB
     world.wait(CALM_SECONDS - 2)
