@@ -1,6 +1,7 @@
 """kimi-nano with a store, where an evaluation callback wants results in the middle of a layer.
 
-In a process of its own (`python -m tests.engine.native.experts.steps`), because who computes is settled once a process. What this module does not do: judge.
+In a process of its own (`python -m tests.engine.native.experts.steps`), because who computes is settled once a process. What this module
+does not do: judge.
 """
 
 import ctypes
