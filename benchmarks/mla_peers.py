@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -159,24 +160,41 @@ class Peer:
 
 def stock_driver(folder: Path) -> Path:
     """`mla_op.cpp`, made with the installed llama.cpp."""
+    return compiled(folder / "mla_op_stock", "mla_op.cpp", stock())
+
+
+def ik_drivers(checkout: Path, folder: Path) -> tuple[Path, Path]:
+    """`mla_op.cpp` and `mla_ik_step.cpp`, made with the checkout's library."""
+    made = ik(checkout)
+    operation = compiled(folder / "mla_op_ik", "mla_op.cpp", Against(made.includes, made.libraries[1:]), "-DPEER_IK")
+    return operation, compiled(folder / "mla_ik_step", "mla_ik_step.cpp", made)
+
+
+@dataclass(frozen=True)
+class Against:
+    """What a driver is made with."""
+
+    includes: tuple[Path, ...]
+    libraries: tuple[Path, ...]
+
+
+def stock() -> Against:
+    """The installed llama.cpp's ggml. Raises `PeerError` where there is none."""
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.origin is None:
         raise PeerError("llama_cpp is not installed here: run scripts/setup")
     package = Path(spec.origin).parent
-    libraries = [package / "lib" / name for name in ("libggml-base.so.0", "libggml-cpu.so.0")]
-    return _compile(folder / "mla_op_stock", "mla_op.cpp", [package.parent / "include"], libraries)
+    return Against((package.parent / "include",), tuple(package / "lib" / name for name in ("libggml-base.so.0", "libggml-cpu.so.0")))
 
 
-def ik_drivers(checkout: Path, folder: Path) -> tuple[Path, Path]:
-    """`mla_op.cpp` and `mla_ik_step.cpp`, made with the checkout's library, which is built first where it isn't."""
+def ik(checkout: Path) -> Against:
+    """A checkout of ik_llama.cpp, which is built first where it isn't: its llama and its ggml. Raises `PeerError`."""
     llama, ggml = checkout / "build/src/libllama.so", checkout / "build/ggml/src/libggml.so"
     if not (llama.exists() and ggml.exists()):
         build = checkout / "build"
         _run("cmake", "-S", str(checkout), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON")
         _run("cmake", "--build", str(build), "--target", "llama", "-j", str(os.cpu_count()))
-    includes = [checkout / "include", checkout / "ggml/include"]
-    operation = _compile(folder / "mla_op_ik", "mla_op.cpp", includes, [ggml], "-DPEER_IK")
-    return operation, _compile(folder / "mla_ik_step", "mla_ik_step.cpp", includes, [llama, ggml])
+    return Against((checkout / "include", checkout / "ggml/include"), (llama, ggml))
 
 
 def work_folder() -> "tempfile.TemporaryDirectory[str]":
@@ -184,12 +202,13 @@ def work_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="kimicode-mla-")
 
 
-def _compile(target: Path, source: str, includes: Sequence[Path], libraries: Sequence[Path], *flags: str) -> Path:
-    for library in libraries:
+def compiled(target: Path, source: str, against: Against, *flags: str) -> Path:
+    """A driver's program, made from `source`, which lies beside this file. Raises `PeerError`."""
+    for library in against.libraries:
         if not library.exists():
             raise PeerError(f"{library}: there is no such library; {target.name} can't be made")
-    places = [word for library in libraries for word in (str(library), f"-Wl,-rpath,{library.parent}")]
-    paths = [f"-I{path}" for path in includes]
+    places = [word for library in against.libraries for word in (str(library), f"-Wl,-rpath,{library.parent}")]
+    paths = [f"-I{path}" for path in against.includes]
     _run(find_compiler(), *_FLAGS, *flags, *paths, str(HERE / source), "-o", str(target), *places)
     return target
 

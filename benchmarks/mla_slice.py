@@ -1,11 +1,11 @@
-"""A slice of a model of K2.6's shape, with random weights: one dense and one mixture-of-experts layer of the real dimensions.
+"""A slice of a model of K2.6's shape, with random weights: one dense and some mixture-of-experts layers of the real dimensions.
 
     python benchmarks/mla_slice.py FILE [--experts N]
 
-10.2 GB with all 384 experts (Q4_0; everything else Q8_0, norms and the router in 32 bits), of which a step uses what a step of K2.6 uses
-in two layers. Weights are one run of random blocks, begun at another place for every piece, scaled so that activations neither vanish nor
-grow and attention's scores have a standard deviation of about 3. The vocabulary is small (its 1,024 tokens are names without meaning), and
-positions are not stretched (no YaRN): neither matters for time. A file that was made from the same parameters is used again.
+10.2 GB with one such layer and all 384 experts (Q4_0; everything else Q8_0, norms and the router in 32 bits), of which a step uses what a
+step of K2.6 uses in two layers. Weights are one run of random blocks, begun at another place for every piece, scaled so that activations
+neither vanish nor grow and attention's scores have a standard deviation of about 3. The vocabulary is small (its tokens are names without
+meaning), and positions are not stretched (no YaRN): neither matters for time. A file that was made from the same parameters is used again.
 What this module does not do: measure anything, or write a model that says anything.
 """
 
@@ -37,6 +37,9 @@ SPARE: Final = 300_000_000
 SCORES: Final = 3.0
 """The standard deviation of attention's scores."""
 
+BIAS: Final = "exp_probs_b.bias"
+"""How the name of the tensor ends that shifts what the router chooses."""
+
 _VERSION: Final = 1
 _POOL: Final = 1_000_003  # blocks of the random run: a prime, so that no row of a tensor meets its own copy
 _F32, _Q4, _Q8 = gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.Q4_0, gguf.GGMLQuantizationType.Q8_0
@@ -45,7 +48,7 @@ _SPREAD: Final = {_Q4: 4.64, _Q8: 73.9}  # of a uniform random block, in units o
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes; the defaults are K2.6's, but for the number of layers (always two) and the vocabulary."""
+    """Sizes; the defaults are K2.6's, but for the vocabulary and the number of layers: one dense and `mixed` with experts."""
 
     experts: int = 384
     used: int = 8
@@ -59,6 +62,7 @@ class Shape:
     dense: int = 18432
     expert: int = 2048
     vocabulary: int = 1024
+    mixed: int = 1
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,9 @@ def is_made(path: Path, shape: Shape) -> bool:
 
 
 def digest(shape: Shape) -> str:
-    """What the file is made from, as a hash."""
-    return hashlib.sha256(repr((_VERSION, _POOL, SCORES, astuple(shape))).encode()).hexdigest()
+    """What the file is made from, as a hash. Files from before there could be several layers with experts keep theirs."""
+    sizes = astuple(shape)[: None if shape.mixed > 1 else -1]
+    return hashlib.sha256(repr((_VERSION, _POOL, SCORES, sizes)).encode()).hexdigest()
 
 
 def tensors(shape: Shape) -> Iterator[Tensor]:
@@ -129,7 +134,7 @@ def tensors(shape: Shape) -> Iterator[Tensor]:
     yield Tensor("token_embd.weight", _Q8, (s.vocabulary, s.width), 1.0)
     yield norm("output_norm", s.width)
     yield matrix("output", s.vocabulary, s.width)
-    for block in ("blk.0.", "blk.1."):
+    for block in (f"blk.{layer}." for layer in range(1 + s.mixed)):
         for name, size in (("attn_norm", s.width), ("ffn_norm", s.width), ("attn_q_a_norm", s.q_rank), ("attn_kv_a_norm", s.kv_rank)):
             yield norm(f"{block}{name}", size)
         yield matrix(f"{block}attn_q_a", s.q_rank, s.width)
@@ -141,11 +146,12 @@ def tensors(shape: Shape) -> Iterator[Tensor]:
         yield matrix(f"{block}attn_output", s.width, s.heads * s.value)
     yield from (matrix(f"blk.0.ffn_{name}", s.dense, s.width) for name in ("gate", "up"))
     yield matrix("blk.0.ffn_down", s.width, s.dense)
-    yield Tensor("blk.1.ffn_gate_inp.weight", _F32, (s.experts, s.width), s.width**-0.5)
-    yield Tensor("blk.1.exp_probs_b.bias", _F32, (s.experts,), 0.02)
-    for suffix, kind, many in (("shexp", _Q8, ()), ("exps", _Q4, (s.experts,))):
-        yield from (matrix(f"blk.1.ffn_{name}_{suffix}", *many, s.expert, s.width, kind=kind) for name in ("gate", "up"))
-        yield matrix(f"blk.1.ffn_down_{suffix}", *many, s.width, s.expert, kind=kind)
+    for block in (f"blk.{layer}." for layer in range(1, 1 + s.mixed)):
+        yield Tensor(f"{block}ffn_gate_inp.weight", _F32, (s.experts, s.width), s.width**-0.5)
+        yield Tensor(f"{block}{BIAS}", _F32, (s.experts,), 0.02)
+        for suffix, kind, many in (("shexp", _Q8, ()), ("exps", _Q4, (s.experts,))):
+            yield from (matrix(f"{block}ffn_{name}_{suffix}", *many, s.expert, s.width, kind=kind) for name in ("gate", "up"))
+            yield matrix(f"{block}ffn_down_{suffix}", *many, s.width, s.expert, kind=kind)
 
 
 def _write(path: Path, shape: Shape) -> None:
@@ -189,7 +195,7 @@ def _metadata(writer: gguf.GGUFWriter, s: Shape) -> None:
     for key, value in {
         "context_length": 262_144,
         "embedding_length": s.width,
-        "block_count": 2,
+        "block_count": 1 + s.mixed,
         "feed_forward_length": s.dense,
         "attention.head_count": s.heads,
         "attention.head_count_kv": 1,
