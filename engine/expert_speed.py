@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.hits import union
+from engine.hits import Hits, estimate, union
 from engine.layout import Layout
-from engine.machine import ExpertPace
+from engine.machine import ExpertPace, Machine
 from engine.shapes import ModelShape
 
 
@@ -33,6 +33,11 @@ class Beside:
     expert_bytes: float
     experts: int
     used: int
+
+
+def expected_hits(machine: Machine, layout: Layout) -> Hits:
+    """How often a token's experts are in memory. What a store has counted says nothing of llama.cpp's mapped file."""
+    return estimate(layout.resident, machine.hits if layout.stored else ())
 
 
 def layers_beside(model: ModelShape, layout: Layout) -> Beside:

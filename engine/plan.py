@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from engine.advice import Advice, advise, size
-from engine.hits import estimate
+from engine.expert_speed import expected_hits
 from engine.layout import RESERVE, RESERVE_SHARE, Layout, Placement, Tier
 from engine.machine import EXPERT_ROWS, Basis, ExpertPace, Machine, Rate
 from engine.outlook import Outlook, Wishes, outlook
@@ -136,7 +136,7 @@ def _figures(model: ModelShape, machine: Machine, layout: Layout) -> Iterator[Fi
     few = machine.cpus <= FEW_CPUS and not layout.placement.gpu_layers
     yield Figure("share of memory's rate used", text, "assumed" if few else "published", "few CPUs" if few else "runs of K2 and R1")
     if layout.disk:
-        hits = estimate(layout.resident, machine.hits)
+        hits = expected_hits(machine, layout)
         yield Figure("experts found in memory", f"{hits.expected:.0%} ({hits.low:.0%} to {hits.high:.0%})", hits.basis, hits.how)
         shares = [(case.store_disk if layout.stored else case.disk) for case in (expected, low, high)]
         text = f"{shares[0]:.0%} ({shares[1]:.0%} to {shares[2]:.0%})"

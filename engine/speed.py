@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, assert_never
 
 from engine.attention_rate import scale
-from engine.expert_speed import Rates, layers_beside, seconds_of_layers
-from engine.hits import Hits, estimate, union
+from engine.expert_speed import Rates, expected_hits, layers_beside, seconds_of_layers
+from engine.hits import Hits, union
 from engine.layout import Layout
 from engine.machine import EXPERT_ROWS, ExpertPace, Machine, Pace, Rate
 from engine.shapes import ModelShape
@@ -220,7 +220,7 @@ class _Case:
         used often tells nothing."""
         layout = self.layout
         beside = layout.ram.experts + layout.disk
-        found = layout.resident if prompt else hit_rate(estimate(layout.resident, self.machine.hits), self.factors.case)
+        found = layout.resident if prompt else hit_rate(expected_hits(self.machine, layout), self.factors.case)
         if not layout.stored:
             touched = beside * self._touched(tokens)
             return touched / self._memory + touched * (1 - found) / self._disk

@@ -47,9 +47,11 @@ _PROBE: Final = (
     "-c",
     "import llama_cpp as l; print(l.__version__, l.llama_print_system_info().decode())",
 )
-_ATTENTION: Final = (sys.executable, "-P", "-m", "engine.native.status")
+_NATIVE: Final = (sys.executable, "-P", "-m", "engine.native.status")
 _FIT: Final = (sys.executable, "-P", "-m", "engine.fit", "kimi-k2.6")
 _FIT_SECONDS: Final = 30
+_LIVES: Final = (sys.executable, "-P", "-m", "engine.lives")
+_USUAL: Final = "kimi-k2.6"
 LITTLE_MEMORY_BYTES: Final = 1 << 30
 """Below this little is available for any model, and even the tools' own programs may be ended by the kernel."""
 
@@ -65,11 +67,23 @@ class Check(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-class _Attention(msgspec.Struct, frozen=True):
-    """Which kernel computes attention; without one, `reason` says why and what to do."""
+class _Native(msgspec.Struct, frozen=True):
+    """Which kernel computes attention; without one, `reason` says why and what to do. `experts` is why the engine can't keep them itself,
+    and what to do, empty where it can."""
 
     kernel: str | None
     reason: str
+    experts: str = ""
+
+
+class _Lives(msgspec.Struct, frozen=True):
+    """Where a model's parts live, how its experts would fare by the plan, and how they do in an engine that runs."""
+
+    model: str
+    runs: bool
+    places: str
+    experts: str | None
+    running: str | None
 
 
 class _Fit(msgspec.Struct, frozen=True):
@@ -114,8 +128,9 @@ def all_checks(environ: Mapping[str, str]) -> Iterator[Check]:
     yield keys(catalogue, environ)
     yield boxed(environ)
     yield inference(_PROBE)
-    yield attention(_ATTENTION)
+    yield from native(_NATIVE)
     yield from fit(_FIT)
+    yield from lives((*_LIVES, _local(environ) or _USUAL))
     yield runtime_folder(environ)
     yield sessions(home)
     yield disk(home)
@@ -215,17 +230,55 @@ def inference(probe: Sequence[str]) -> Check:
     return Check("llama.cpp", "ok", found)
 
 
-def attention(probe: Sequence[str]) -> Check:
-    """Does an engine compute attention with kimicode's kernels? Asked of a process that loads them into llama.cpp."""
+def native(probe: Sequence[str]) -> Iterator[Check]:
+    """Does an engine compute attention with kimicode's kernels, and can it keep experts itself? Asked of a process that loads them into
+    llama.cpp."""
     code, out = _output(probe)
     try:
-        report = msgspec.json.decode(out, type=_Attention) if code == 0 else None
+        report = msgspec.json.decode(out, type=_Native) if code == 0 else None
     except msgspec.DecodeError:
         report = None
+    failed = f"loading them failed: {_last_line(code, out)}; install kimicode again"
     if report is not None and report.kernel is not None:
-        return Check("attention", "ok", f"{report.kernel}, in llama.cpp")
-    reason = report.reason if report is not None else f"loading them failed: {_last_line(code, out)}; install kimicode again"
-    return Check("attention", "limited", "llama.cpp's own, which is slow in long contexts", f"{reason[:1].upper()}{reason[1:]}.")
+        yield Check("attention", "ok", f"{report.kernel}, in llama.cpp")
+    else:
+        reason = report.reason if report is not None else failed
+        yield Check("attention", "limited", "llama.cpp's own, which is slow in long contexts", _sentence(reason))
+    if report is not None and not report.experts:
+        yield Check("experts", "ok", "the engine can keep them in memory and read the others itself")
+    else:
+        reason = report.experts if report is not None else failed
+        yield Check("experts", "limited", "mapped by llama.cpp, which is slow where memory can't hold all", _sentence(reason))
+
+
+def lives(probe: Sequence[str]) -> Iterator[Check]:
+    """Where do a model's parts live, and how often are its experts in memory? Asked of the engine's planner, and of an engine that runs."""
+    code, out = _output(probe, _FIT_SECONDS)
+    try:
+        report = msgspec.json.decode(out, type=_Lives) if code == 0 else None
+    except msgspec.DecodeError:
+        report = None
+    if report is None:
+        yield Check("model places", "limited", f"the planner failed: {_last_line(code, out)}", "`kimicode models plan` may say more.")
+        return
+    yield Check("model places", "ok", f"{report.model} {'has' if report.runs else 'would need'} {report.places}")
+    if report.experts is not None:
+        yield Check("model experts", "ok", report.experts)
+    if report.running is not None:
+        yield Check("engine experts", "ok", report.running)
+
+
+def _local(environ: Mapping[str, str]) -> str:
+    """The file of the model that a run without flags would use; empty where that is an endpoint's."""
+    try:
+        chosen = load_settings(environ, {})
+        return resolve(chosen.endpoint, chosen.model, environ).model_file
+    except (UsageError, UnavailableError):
+        return ""
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def fit(probe: Sequence[str], little: int = LITTLE_MEMORY_BYTES) -> Iterator[Check]:

@@ -109,26 +109,59 @@ def test_a_probe_that_can_not_start() -> None:
     assert checks.inference(("/no/such/program",)).state == "limited"
 
 
-def test_attention_has_a_kernel() -> None:
-    check = checks.attention(("/bin/sh", "-c", """echo '{"v": 1, "kernel": "avx2-exact", "reason": ""}'"""))
-    assert check == checks.Check("attention", "ok", "avx2-exact, in llama.cpp")
+def native_checks(script: str) -> list[checks.Check]:
+    return list(checks.native(("/bin/sh", "-c", script)))
+
+
+def test_attention_has_a_kernel_and_experts_a_store() -> None:
+    attention, experts = native_checks("""echo '{"v": 1, "kernel": "avx2-exact", "reason": "", "experts": ""}'""")
+    assert attention == checks.Check("attention", "ok", "avx2-exact, in llama.cpp")
+    assert (experts.name, experts.state, experts.advice) == ("experts", "ok", "")
+
+
+def test_experts_have_no_store() -> None:
+    _, experts = native_checks("""echo '{"v": 1, "kernel": "avx2", "reason": "", "experts": "no device: build it again"}'""")
+    assert (experts.state, experts.advice) == ("limited", "No device: build it again.")
+    assert "mapped by llama.cpp" in experts.found
 
 
 @pytest.mark.parametrize(
     ("script", "advice"),
     [
-        ("""echo '{"kernel": null, "reason": "not built: build them"}'""", "Not built: build them."),
+        ("""echo '{"kernel": null, "reason": "not built: build them", "experts": "not built: build them"}'""", "Not built: build them."),
         ("echo Traceback >&2; echo 'ImportError: libgomp.so.1' >&2; exit 1", "Loading them failed: ImportError: libgomp.so.1; install"),
         ("kill -BUS $$", "Loading them failed: exit code -7; install"),
         ("echo nonsense", "Loading them failed: nonsense; install"),
         ("exit 0", "Loading them failed: exit code 0; install"),
     ],
 )
-def test_attention_has_none(script: str, advice: str) -> None:
-    check = checks.attention(("/bin/sh", "-c", script))
-    assert (check.name, check.state) == ("attention", "limited")
-    assert check.found == "llama.cpp's own, which is slow in long contexts"
-    assert check.advice.startswith(advice)
+def test_what_is_not_loaded_has_advice(script: str, advice: str) -> None:
+    attention, experts = native_checks(script)
+    assert [(check.name, check.state) for check in (attention, experts)] == [("attention", "limited"), ("experts", "limited")]
+    assert attention.found == "llama.cpp's own, which is slow in long contexts"
+    assert attention.advice.startswith(advice)
+    assert experts.advice.startswith(advice)
+
+
+def lives_checks(script: str) -> list[checks.Check]:
+    return list(checks.lives(("/bin/sh", "-c", script)))
+
+
+def test_places_of_a_model_and_how_its_experts_fare() -> None:
+    line = '{"v":1,"model":"m","runs":true,"places":"RAM: 1 GB experts","experts":"a store","running":"71% of uses found in memory"}'
+    places, experts, engine = lives_checks(f"echo '{line}'")
+    assert places == checks.Check("model places", "ok", "m has RAM: 1 GB experts")
+    assert experts == checks.Check("model experts", "ok", "a store")
+    assert engine == checks.Check("engine experts", "ok", "71% of uses found in memory")
+    (alone,) = lives_checks(f"echo '{line}' | sed 's/true/false/; s/\"a store\"/null/; s/\"71.*memory\"/null/'")
+    assert alone == checks.Check("model places", "ok", "m would need RAM: 1 GB experts")
+
+
+@pytest.mark.parametrize("script", ["echo broken >&2; exit 3", "kill -ABRT $$", "echo not JSON", "exit 0", "echo '{}'"])
+def test_a_planner_that_fails_to_say_where(script: str) -> None:
+    (check,) = lives_checks(script)
+    assert (check.name, check.state) == ("model places", "limited")
+    assert "the planner failed" in check.found
 
 
 FIT = '{{"v":1,"memory_bytes":64000000000,"available_bytes":{available},"limit":"control group","memory_rate":{rate},"models":[{model}]}}'
