@@ -188,9 +188,10 @@ class _Work:
         needed = self._layout.size - (self._part.stat().st_blocks * 512 if self._part.exists() else 0)
         free = self._options.free(self._part.parent)
         if needed > free:
+            old = ", as by --remove," if self._path.exists() else ""
             raise StoppedError(
                 f"{self._part.parent}: {size_of(needed)} are still to be written, but only {size_of(free)} are free: "
-                f"make {size_of(needed - free)} more free, or choose another folder with --to"
+                f"make {size_of(needed - free)} more free{old} or choose another folder with --to"
             )
 
     def _write(self, file: Direct) -> None:

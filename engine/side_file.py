@@ -170,9 +170,20 @@ def refusal(path: Path, layout: Layout) -> str | None:
 
 
 def find(model: Path, folder: Path | None = None) -> Path | None:
-    """The side file of `model`, next to it or in `folder`, if there is one that fits it. Raises `ModelFileError` for a damaged model."""
+    """The side file of `model`, next to it or in `folder`, if there is one that can be used; `unused` says why another one can't."""
     path = beside(model, folder)
-    return path if path.is_file() and refusal(path, lay_out(read_parts(model))[0]) is None else None
+    return path if path.is_file() and unused(model, folder) is None else None
+
+
+def unused(model: Path, folder: Path | None = None) -> str | None:
+    """Why the side file that lies next to `model`, or in `folder`, can't be used, and what to do; None where it can, or none is there."""
+    path = beside(model, folder)
+    if not path.exists():
+        return None
+    try:
+        return refusal(path, lay_out(read_parts(model))[0])
+    except ModelFileError as error:
+        return str(error)
 
 
 def expert_files(path: Path, parts: Parts) -> ExpertFiles:

@@ -99,6 +99,21 @@ def starve(limit: int, model: Path) -> None:
         sys.exit(error.exit_code if "the disk is full" in str(error) else 1)
 
 
+def interrupt(errors: Path, model: Path) -> None:
+    """Run the command and press Ctrl-C when the side file is about to get its name; its exit status, its words in `errors`."""
+
+    def hook(event: str, _arguments: tuple[object, ...]) -> None:
+        if event == "os.rename":
+            raise KeyboardInterrupt
+
+    sys.addaudithook(hook)
+    with errors.open("w") as sys.stderr:
+        try:
+            prepare_command.prepare(model)
+        except typer.Exit as end:
+            sys.exit(end.exit_code)
+
+
 @pytest.mark.parametrize(("phase", "share"), [("writing", 0.0), ("writing", 0.5), ("writing", 1.0), ("checking", 0.5), ("checking", 1.0)])
 def test_a_killed_run_goes_on_to_the_same_file(model: Path, wanted: bytes, phase: str, share: float) -> None:
     assert dies(partial(kill, phase, share), model) == -signal.SIGKILL
@@ -133,7 +148,10 @@ def test_a_full_disk_in_the_middle_keeps_what_is_done(model: Path, wanted: bytes
 
 
 def test_a_full_disk_is_known_before(model: Path) -> None:
-    with pytest.raises(StoppedError, match=r"2\.\d MB are still to be written, but only 5 B are free: make 2\.\d MB more free"):
+    with pytest.raises(StoppedError, match=r"2\.\d MB are still to be written, but only 5 B are free: make 2\.\d MB more free or choose"):
+        prepare(model, None, quiet, quiet, Options(free=lambda _: 5))
+    beside(model).write_bytes(b"an old one")
+    with pytest.raises(StoppedError, match="more free, as by --remove, or choose"):
         prepare(model, None, quiet, quiet, Options(free=lambda _: 5))
 
 
@@ -153,6 +171,15 @@ def test_ctrl_c_keeps_all_that_was_written(model: Path, wanted: bytes) -> None:
         prepare(model, None, report, quiet, SMALL)
     done = prepare(model, None, quiet, quiet, Options(batch=90_000))
     assert done.kept == done.experts
+    assert finished(model, wanted)
+
+
+def test_ctrl_c_is_130_and_says_how_to_go_on(model: Path, wanted: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    errors = tmp_path_factory.mktemp("errors") / "stderr"
+    assert dies(partial(interrupt, errors), model) == 130
+    assert errors.read_text() == "interrupted; what is done is kept: run the same command again to continue\n"
+    assert find(model) is None
+    assert prepare(model, None, quiet, quiet).kept == 21
     assert finished(model, wanted)
 
 

@@ -10,7 +10,7 @@ from engine import side_file
 from engine.errors import ModelFileError
 from engine.parts import read_parts
 from engine.prepare import prepare
-from engine.side_file import BLOCK, HEADER_BYTES, Layout, PartIdentity, SideFileError, beside, expert_files, find, lay_out
+from engine.side_file import BLOCK, HEADER_BYTES, Layout, PartIdentity, SideFileError, beside, expert_files, find, lay_out, unused
 from tests.engine import expertgguf
 
 
@@ -75,7 +75,7 @@ def test_it_is_found_by_any_part_and_in_another_folder(tmp_path: Path) -> None:
     model, path, _ = made(tmp_path, tensors=2)
     assert find(model) == find(model.with_name("m-00003-of-00005.gguf")) == path
     (tmp_path / "other").mkdir()
-    assert find(model, tmp_path / "other") is None
+    assert (find(model, tmp_path / "other"), unused(model, tmp_path / "other")) == (None, None)
     path.rename(tmp_path / "other" / path.name)
     assert find(model) is None
     assert find(model, tmp_path / "other") == tmp_path / "other" / path.name
@@ -119,8 +119,10 @@ def flip(at: int) -> Callable[[Path], None]:
 )
 def test_what_is_not_whole_is_not_used(tmp_path: Path, harm: Callable[[Path], None], reason: str) -> None:
     model, path, _ = made(tmp_path)
+    assert (find(model), unused(model)) == (path, None)
     harm(path)
     assert find(model) is None
+    assert reason in (unused(model) or "")
     with pytest.raises(SideFileError, match=reason):
         expert_files(path, read_parts(model))
 
@@ -174,6 +176,10 @@ def test_models_that_cant_have_one_say_why(tmp_path: Path) -> None:
     dense = expertgguf.write_dense(tmp_path / "dense.gguf")
     with pytest.raises(ModelFileError, match="no routed experts"):
         lay_out(read_parts(dense))
+    assert unused(dense) is None
+    beside(dense).touch()
+    assert find(dense) is None
+    assert "no routed experts" in (unused(dense) or "")
 
 
 def test_a_model_in_too_many_files_is_refused() -> None:
