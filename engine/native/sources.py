@@ -22,6 +22,7 @@ _AVX512: Final = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
 _ISA: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "x86_64": {
         "isa_avx2.cpp": _AVX2,
+        "experts/isa_int4_avx2.cpp": _AVX2,
         "isa_avxvnni.cpp": (*_AVX2, "-mavxvnni"),
         "isa_avx512.cpp": _AVX512,
         "isa_avx512vnni.cpp": (*_AVX512, "-mavx512vnni"),

@@ -2,6 +2,7 @@
 #include "../team.hpp"
 #include "api.h"
 #include "ggml_weights.hpp"
+#include "open_store.hpp"
 #include "weights.hpp"
 
 #include <algorithm>
@@ -56,16 +57,27 @@ const char *kimicode_weights(int type) {
     return names.c_str();
 }
 
-int kimicode_choose_weights(const char *name) { return choose_weights(name) ? 0 : 1; }
+int kimicode_choose_weights(const char *name) {
+    if (choose_weights(name)) return 0;
+    set_error(std::string("there are no weights ") + name + " here");
+    return 1;
+}
 
 int kimicode_multiply(const char *name, const void *w, int width, int rows, const float *x, int count, float *out, int threads) {
     const Weights *weights = named(name);
-    if (!weights) return 1;
-    if (!weights->takes(width) || rows < 0 || count < 0) return 2;
+    if (!weights) {
+        set_error(std::string("there are no weights ") + name + " here");
+        return 1;
+    }
+    if (!weights->takes(width) || rows < 0 || count < 0) {
+        set_error(std::string(name) + " don't take rows of " + std::to_string(width) + " values");
+        return 2;
+    }
     try {
         Team team(threads);
         multiply(*weights, {static_cast<const std::byte *>(w), width, 0, rows, nullptr, count, nullptr}, x, out, rows, team);
     } catch (const std::bad_alloc &) {
+        set_error("there is no memory left");
         return 3;
     }
     return 0;

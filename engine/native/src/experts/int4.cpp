@@ -8,6 +8,9 @@
 namespace kimicode {
 
 extern const Int4Kernel int4_portable;
+#if defined(__x86_64__)
+extern const Int4Kernel int4_avx2;
+#endif
 
 namespace {
 
@@ -66,7 +69,12 @@ void quantise(const float *row, int width, Group *out) {
 }
 
 const Int4Kernel *const *int4_kernels(int &count) {
-    static const Int4Kernel *const all[] = {&int4_portable};
+    static const Int4Kernel *const all[] = {
+#if defined(__x86_64__)
+        &int4_avx2,
+#endif
+        &int4_portable,
+    };
     count = sizeof all / sizeof *all;
     return all;
 }
