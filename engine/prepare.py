@@ -17,14 +17,15 @@ from typing import Final
 import msgspec
 
 from engine.convert.conversion import Progress, Report
-from engine.convert.disk import StoppedError, free_bytes, reported, size, sync_folder
+from engine.convert.disk import StoppedError, reported, size, sync_folder
 from engine.errors import EngineError, ModelFileError
 from engine.expert_files import ExpertFiles
 from engine.parts import read_parts
 from engine.plain import size_of
+from engine.prepare_batches import Batch, Options, batches, digests_of, team_of, wrong_ones
 from engine.prepare_io import SCRATCH, Direct, ModelBytes
 from engine.prepare_journal import Journal
-from engine.prepare_team import Team, aligned
+from engine.prepare_team import aligned
 from engine.side_file import (
     HEADER_BYTES,
     Layout,
@@ -44,18 +45,6 @@ JOURNAL: Final = ".journal"
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to work. `batch`: bytes that a thread handles at once, at least one expert; `sync`: bytes between two moments at which all is
-    durable; `free`: how many bytes the disk under a folder has room for.
-    """
-
-    workers: int = 3
-    batch: int = 32 << 20
-    sync: int = 1 << 30
-    free: Callable[[Path], int] = free_bytes
-
-
-@dataclass(frozen=True)
 class Prepared:
     """A side file that is whole: its place, bytes and experts. `kept`: how many experts an earlier run had written, all where it was
     finished already.
@@ -65,22 +54,6 @@ class Prepared:
     size: int
     experts: int
     kept: int
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Experts of one layer: `first` is counted within it, `number` over all layers; `at` is where they are in the side file."""
-
-    layer: int
-    first: int
-    count: int
-    number: int
-    at: int
-    stride: int
-
-    @property
-    def bytes(self) -> int:
-        return self.count * self.stride
 
 
 def prepare(model: Path, folder: Path | None, report: Report, say: Callable[[str], None], options: Options | None = None) -> Prepared:
@@ -114,7 +87,7 @@ def verify(model: Path, folder: Path | None, report: Report, options: Options | 
         raise SideFileError(reason)
     found = read(path)
     with _readable(path), Direct(path, os.O_RDONLY) as file:
-        wrong = _wrong(file, layout, found.digests, report, options or Options())
+        wrong = wrong_ones(file, layout, found.digests, report, options or Options())
     if wrong:
         raise SideFileError(_damage(found, wrong))
     return Prepared(path, layout.size, layout.count, layout.count)
@@ -199,7 +172,7 @@ class _Work:
         digests: list[bytes] = []
         total = self._layout.starts[-1]
         try:
-            with _team(self._layout, self._options) as team:
+            with team_of(self._layout, self._options) as team:
                 for batch, found in team.each(self._batches(done), lambda batch, buffer: self._copy(file, batch, buffer)):
                     digests += found
                     written = batch.at + batch.bytes
@@ -213,12 +186,12 @@ class _Work:
             raise
         self._settle(file, settled, digests)
 
-    def _copy(self, file: Direct, batch: _Batch, buffer: memoryview) -> list[bytes]:
+    def _copy(self, file: Direct, batch: Batch, buffer: memoryview) -> list[bytes]:
         """Put a batch where it belongs; its checksums."""
-        scratch, buffer = buffer[-SCRATCH:], buffer[: batch.bytes]
+        scratch, buffer = buffer[:SCRATCH], buffer[SCRATCH : SCRATCH + batch.bytes]
         ranges = self._files.ranges[batch.layer, batch.first : batch.first + batch.count]
         self._source.gather(buffer, scratch, ranges, batch.stride)
-        digests = _digests(buffer, batch)
+        digests = digests_of(buffer, batch)
         with reported(self._part):
             file.write(buffer, batch.at)
         return digests
@@ -235,7 +208,7 @@ class _Work:
         """Compare what is on the drive with what was read from the model."""
         with _readable(self._part):
             file.forget()
-            wrong = _wrong(file, self._layout, tuple(self._journal.digests), self._report, self._options)
+            wrong = wrong_ones(file, self._layout, tuple(self._journal.digests), self._report, self._options)
         if wrong:
             self._journal.note(wrong[0], [])
             raise EngineError(
@@ -257,8 +230,8 @@ class _Work:
             sync_folder(self._path.parent)
             self._journal.remove()
 
-    def _batches(self, first: int) -> Iterator[_Batch]:
-        return (batch for batch in _batches(self._layout, self._options.batch) if batch.number >= first)
+    def _batches(self, first: int) -> Iterator[Batch]:
+        return (batch for batch in batches(self._layout, self._options.batch) if batch.number >= first)
 
     def _at(self, number: int) -> int:
         """Where the expert of this number begins."""
@@ -266,40 +239,6 @@ class _Work:
             return self._layout.starts[-1]
         layer = self._layout.filled[number // self._layout.experts]
         return self._layout.starts[layer] + number % self._layout.experts * self._layout.stride(layer)
-
-
-def _team(layout: Layout, options: Options) -> Team:
-    return Team(options.workers, max(*(layout.stride(layer) for layer in layout.filled), options.batch) + SCRATCH)
-
-
-def _batches(layout: Layout, most: int) -> Iterator[_Batch]:
-    for row, layer in enumerate(layout.filled):
-        stride, start = layout.stride(layer), layout.starts[layer]
-        step = max(1, most // stride)
-        for first in range(0, layout.experts, step):
-            count = min(step, layout.experts - first)
-            yield _Batch(layer, first, count, row * layout.experts + first, start + first * stride, stride)
-
-
-def _wrong(file: Direct, layout: Layout, digests: tuple[bytes, ...], report: Report, options: Options) -> list[int]:
-    """The numbers of experts that don't have these checksums."""
-
-    def look(batch: _Batch, buffer: memoryview) -> list[bytes]:
-        buffer = buffer[: batch.bytes]
-        file.read(buffer, batch.at)
-        return _digests(buffer, batch)
-
-    wrong: list[int] = []
-    with _team(layout, options) as team:
-        for batch, found in team.each(_batches(layout, options.batch), look):
-            wanted = digests[batch.number : batch.number + batch.count]
-            wrong += [batch.number + index for index, (one, other) in enumerate(zip(found, wanted, strict=True)) if one != other]
-            report(Progress("checking", batch.at + batch.bytes, layout.starts[-1]))
-    return wrong
-
-
-def _digests(buffer: memoryview, batch: _Batch) -> list[bytes]:
-    return [digest(buffer[at : at + batch.stride]) for at in range(0, batch.bytes, batch.stride)]
 
 
 def _damage(found: SideFile, wrong: list[int]) -> str:

@@ -8,6 +8,7 @@ what order.
 import contextlib
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -99,12 +100,14 @@ class Direct:
         self._path = path
         self._opener = opener
         self._flags = flags | os.O_CLOEXEC
+        self._lock = threading.Lock()
         self.direct = hasattr(os, "O_DIRECT")
         try:
             self._file = opener(path, self._flags | (os.O_DIRECT if self.direct else 0), mode)
         except OSError as error:
-            if not self._gives_way(error):
+            if not self.direct or error.errno not in _NOT_DIRECT:
                 raise
+            self.direct = False
             self._file = opener(path, self._flags, mode)
 
     def __enter__(self) -> "Direct":
@@ -116,12 +119,11 @@ class Direct:
     def write(self, data: memoryview, at: int) -> None:
         """All of `data` at byte `at`."""
         while data:
+            direct = self.direct
             try:
                 count = os.pwrite(self._file, data, at)
             except OSError as error:
-                if not self._gives_way(error):
-                    raise
-                self._reopen()
+                self._go_on_without(direct, error)
                 continue
             data, at = data[count:], at + count
 
@@ -129,12 +131,11 @@ class Direct:
         """Fill `into`, or at least so many bytes of it, from byte `at` on, from the drive. Raises `OSError` where the file ends before."""
         left = len(into) if least is None else least
         while left > 0:
+            direct = self.direct
             try:
                 count = os.preadv(self._file, [into], at)
             except OSError as error:
-                if not self._gives_way(error):
-                    raise
-                self._reopen()
+                self._go_on_without(direct, error)
                 continue
             if count == 0:
                 raise OSError(errno.EIO, "it ends too early", str(self._path))
@@ -151,7 +152,7 @@ class Direct:
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""
-        os.fdatasync(self._file)
+        os.fsync(self._file)
 
     def cut(self, size: int) -> None:
         """Make the file so long."""
@@ -162,16 +163,16 @@ class Direct:
         if not self.direct and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._file, at, count, os.POSIX_FADV_DONTNEED)
 
-    def _gives_way(self, error: OSError) -> bool:
-        """Whether it may be the fault of direct I/O."""
-        was, refused = self.direct, error.errno in _NOT_DIRECT
-        self.direct = self.direct and not refused
-        return was and refused
-
-    def _reopen(self) -> None:
-        plain = self._opener(self._path, self._flags & ~(os.O_CREAT | os.O_TRUNC), 0)
-        os.dup2(plain, self._file, inheritable=False)
-        os.close(plain)
+    def _go_on_without(self, direct: bool, error: OSError) -> None:
+        """Open the file again without direct I/O, if it was that which failed; else raise the error. Other threads may be in it."""
+        if not direct or error.errno not in _NOT_DIRECT:
+            raise error
+        with self._lock:
+            if self.direct:
+                plain = self._opener(self._path, self._flags & ~(os.O_CREAT | os.O_TRUNC), 0)
+                os.dup2(plain, self._file, inheritable=False)
+                os.close(plain)
+                self.direct = False
 
 
 @contextlib.contextmanager

@@ -105,4 +105,4 @@ class Journal:
         with reported(self.path):
             while line:
                 line = line[os.write(self._file, line) :]
-            os.fdatasync(self._file)
+            os.fsync(self._file)

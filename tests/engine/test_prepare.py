@@ -18,7 +18,8 @@ from engine import prepare_command
 from engine.convert.conversion import Progress
 from engine.convert.disk import StoppedError
 from engine.errors import EngineError, ModelFileError
-from engine.prepare import Options, prepare, remove, verify
+from engine.prepare import prepare, remove, verify
+from engine.prepare_batches import Options
 from engine.prepare_gain import Gain, gain
 from engine.prepare_journal import Journal
 from engine.side_file import SideFileError, beside, find

@@ -146,3 +146,11 @@ def test_a_team_works_in_order_and_stops_at_the_first_failure() -> None:
             next(results)
     assert sorted(done)[:50] == list(range(50))
     assert len(done) < 100
+
+
+def test_threads_that_meet_the_refusal_at_once_all_go_on(tmp_path: Path) -> None:
+    """One of them opened the file anew, and the others took their refusal for a fault."""
+    with Direct(tmp_path / "file", os.O_RDWR | os.O_CREAT) as file, Team(8, 10) as team:
+        for _ in team.each(range(64), lambda item, _: file.write(memoryview(b"%9d\n" % item), item * 10)):
+            pass
+    assert (tmp_path / "file").read_text() == "".join(f"{item:9}\n" for item in range(64))
