@@ -90,11 +90,11 @@ def run(asked: Asked, kept: Remembered, stop: threading.Event) -> Bench:
     context = asked.prompt + asked.tokens + WARM_TOKENS
     if context > shape.context:
         raise ModelFileError(f"{shape.files[0]}: made for {shape.context:,} tokens of context: ask for less --prompt and --tokens")
+    given = _tokens(shape, asked)
     machine, notes = _looked(shape, kept)
     answer = make_plan(shape, machine, Wishes(context, experts=asked.experts))
     if not answer.runs:
         raise EngineError(f"{shape.files[0]}: {'; '.join(answer.problems)}")
-    given = _tokens(shape, asked)
     start = time.perf_counter()
     with Llama(shape.files[0], _options(answer, asked), wanted=lambda: not stop.is_set()) as llama:
         loaded = time.perf_counter() - start

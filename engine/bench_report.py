@@ -132,7 +132,7 @@ def _lines(bench: Bench) -> Iterator[str]:
     yield f"{'':<30}{'predicted':>14}{'measured':>14}{'ratio':>8}"
     for row in bench.rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        yield f"{row.name:<30}{_value(row, row.predicted):>14}{_value(row, row.measured):>14}{ratio:>8}"
+        yield f"{row.name:<30}{_value(row, row.predicted):>14}{_value(row, row.measured):>14}{ratio:>8}".rstrip()
     for note in bench.notes:
         yield from textwrap.wrap(note, COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
 
