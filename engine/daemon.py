@@ -200,6 +200,9 @@ def _experts(file: ModelFile, options: ServeOptions, layout: Layout) -> ExpertCa
     if planned is None and not required:
         return None
     side = side_file.find(file.path)
+    if side is not None and not all((folder / side.name).exists() for folder in options.experts_also):
+        # Several drives with the model's own files are faster than one with the side file.
+        side = None
     return ExpertCache(planned or options.experts.most or max(1, layout.ram.experts), options.experts_also, side, required)
 
 

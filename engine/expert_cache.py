@@ -133,8 +133,8 @@ def _say(sentence: str) -> None:
 
 
 class Keeper:
-    """Fits a store of `planned` bytes, that needs `least` of them and was `given` so many, to the memory there is. `size` is what it may use
-    now."""
+    """Fits a store of `planned` bytes, that needs `least` of them and was `given` so many, to the memory there is. `size` is what it may
+    use now."""
 
     def __init__(
         self,

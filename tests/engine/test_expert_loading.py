@@ -1,19 +1,26 @@
 """A model whose experts stay on disk: how large its store is, which files feed it, and what becomes of it where files fail."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from engine.errors import EngineError, ModelFileError
-from engine.expert_cache import CALM_SECONDS, LOOK_SECONDS, STEPS, Keeper, Pressure, copies_of, only, reserve_of
+from engine import prepare, side_file
+from engine.errors import DecodeError, EngineError, ModelFileError
+from engine.expert_cache import CALM_SECONDS, LOOK_SECONDS, STEPS, ExpertCache, Keeper, Pressure, copies_of, only, reserve_of
 from engine.expert_files import expert_files
+from engine.expert_loading import leaves, open_store
 from engine.layout import CPU, EXPERT_TENSORS, RESERVE, STORE, Placement
+from engine.llama import Entry, KvType, Llama, Options
 from engine.machine import Memory
+from engine.native.plugin import Loaded
 from engine.parts import read_parts
 from engine.placement import overrides, place
+from tests.engine.splitgguf import split
 
 NANO = Path(__file__).parents[2] / "engine" / "nano" / "kimi-nano.gguf"
 GB = 10**9
@@ -188,3 +195,179 @@ def test_experts_go_to_the_store_or_stay(
             for part in ("gate", "up", "down", "gate_up"):
                 assert place(f"blk.{layer}.ffn_{part}_exps.weight", where) == wanted(layer)
             assert place(f"blk.{layer}.ffn_gate_shexp.weight", where) is None
+
+
+MANY, FEW = 100 << 20, 500_000
+"""Memory for all of kimi-nano's experts, and for 4 of its 32."""
+
+PROMPT, STEPS_AFTER = 48, 8
+
+
+def options(cache: ExpertCache | None, kv_type: KvType = KvType.F16, threads: int = 1) -> Options:
+    return Options(cells=256, batch=64, sequences=2, threads=threads, kv_type=kv_type, experts=cache)
+
+
+def tokens(count: int) -> list[int]:
+    return [int(token) for token in np.random.default_rng(1).integers(0, 600, count)]
+
+
+def speak(llama: Llama, steps: int = STEPS_AFTER) -> NDArray[np.float32]:
+    """The scores after a prompt that is read at once, and after each of `steps` tokens more; the sequence is empty again afterwards."""
+    said = tokens(PROMPT + steps)
+    llama.decode([Entry(token, at, 0, at == PROMPT - 1) for at, token in enumerate(said[:PROMPT])])
+    found = [llama.logits(PROMPT - 1).copy()]
+    for at in range(PROMPT, len(said)):
+        llama.decode([Entry(said[at], at, 0, True)])
+        found.append(llama.logits(0).copy())
+    llama.forget(0)
+    return np.array(found)
+
+
+def answer(path: Path, cache: ExpertCache | None, kv_type: KvType = KvType.F16) -> NDArray[np.float32]:
+    with Llama(path, options(cache, kv_type)) as llama:
+        assert ((llama.experts is None) is (cache is None), llama.unstored) == (True, "")
+        return speak(llama)
+
+
+@pytest.fixture(scope="module")
+def mapped() -> NDArray[np.float32]:
+    """What llama.cpp says with mapped experts."""
+    return answer(NANO, None)
+
+
+@pytest.fixture(scope="module")
+def stored() -> NDArray[np.float32]:
+    """What it says with all experts in the store."""
+    return answer(NANO, ExpertCache(MANY))
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """kimi-nano in a file of the test's own."""
+    path = tmp_path / "nano.gguf"
+    path.write_bytes(NANO.read_bytes())
+    return path
+
+
+def test_a_store_says_what_llama_cpp_says(mapped: NDArray[np.float32], stored: NDArray[np.float32]) -> None:
+    np.testing.assert_allclose(stored, mapped, atol=0.02)
+    np.testing.assert_array_equal(stored.argmax(-1), mapped.argmax(-1))
+    np.testing.assert_array_equal(answer(NANO, None), mapped, "without a store all is as it was")
+
+
+def test_few_experts_in_memory_say_the_same_to_the_bit(stored: NDArray[np.float32]) -> None:
+    np.testing.assert_array_equal(answer(NANO, ExpertCache(FEW)), stored)
+    with Llama(NANO, options(ExpertCache(FEW), threads=2)) as llama:
+        assert llama.experts is not None
+        few = speak(llama, 1)
+        llama.experts.resize(MANY)
+        np.testing.assert_array_equal(speak(llama, 1), few)
+
+
+def test_exact_cells_work_with_a_store() -> None:
+    exact = answer(NANO, ExpertCache(FEW), KvType.F32)
+    np.testing.assert_allclose(exact, answer(NANO, None, KvType.F32), atol=0.02)
+
+
+def test_a_split_model_s_experts_are_read_from_its_parts(stored: NDArray[np.float32], tmp_path: Path) -> None:
+    np.testing.assert_array_equal(answer(split(NANO, tmp_path, 30), ExpertCache(FEW)), stored)
+
+
+def test_copies_and_a_side_file_say_the_same(stored: NDArray[np.float32], copied: Path, tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    (other / copied.name).write_bytes(copied.read_bytes())
+    np.testing.assert_array_equal(answer(copied, ExpertCache(FEW, (other,))), stored)
+    prepare.prepare(copied, None, lambda _progress: None, lambda _sentence: None)
+    side = side_file.find(copied)
+    assert side is not None
+    np.testing.assert_array_equal(answer(copied, ExpertCache(FEW, side=side)), stored)
+    with pytest.raises(ModelFileError, match=r"other/nano.experts: No such file"):
+        answer(copied, ExpertCache(FEW, (other,), side))
+
+
+def test_what_a_store_does_is_counted() -> None:
+    with Llama(NANO, options(ExpertCache(MANY))) as llama:
+        assert llama.experts is not None
+        speak(llama)
+        first = llama.expert_state()
+        speak(llama)
+        second = llama.expert_state()
+        assert first is not None
+        assert second is not None
+        assert first.misses > 0
+        assert first.read_bytes > 32 * 3 * 34_816
+        assert (second.misses, second.read_bytes) == (first.misses, first.read_bytes), "all are in memory now"
+        assert second.hits > first.hits
+        assert 0 < first.hit_rate < second.hit_rate < 1
+        assert second.cache_bytes == second.planned_bytes < MANY, "no more places than experts"
+    assert llama.expert_state() is None
+
+
+def test_a_store_that_shrinks_and_grows_says_the_same(stored: NDArray[np.float32]) -> None:
+    with Llama(NANO, options(ExpertCache(MANY))) as llama:
+        assert llama.experts is not None
+        for memory in (MANY, FEW, MANY, 250_000):
+            llama.experts.resize(memory)
+            np.testing.assert_array_equal(speak(llama), stored)
+
+
+def test_a_file_that_is_cut_or_changed_underneath_fails_the_batch_and_says_why(copied: Path) -> None:
+    with Llama(copied, options(ExpertCache(FEW))) as llama:
+        speak(llama)
+        os.truncate(copied, copied.stat().st_size // 2)
+        for _ in range(2):
+            with pytest.raises(DecodeError, match=rf"^llama\.cpp failed on a batch of {PROMPT} tokens .*{copied}"):
+                speak(llama)
+            llama.forget(0)
+        with pytest.raises(DecodeError, match="invalid token"):
+            llama.decode([Entry(10**6, 0, 0, True)])
+
+
+def test_the_process_has_one_store_and_gives_it_back(mapped: NDArray[np.float32]) -> None:
+    with Llama(NANO, options(ExpertCache(FEW))), Llama(NANO, options(ExpertCache(FEW))) as second:
+        assert second.experts is None
+        assert "a store of experts is open already" in second.unstored
+    with Llama(NANO, options(ExpertCache(FEW))) as third:
+        assert (third.experts is None, third.unstored) == (False, "")
+
+
+def test_where_there_can_be_no_store_llama_cpp_maps_the_experts_and_the_reason_is_told(mapped: NDArray[np.float32]) -> None:
+    with Llama(NANO, options(ExpertCache(1))) as llama:
+        assert llama.experts is None
+        assert "memory for experts is too small" in llama.unstored
+        np.testing.assert_array_equal(speak(llama), mapped)
+    with pytest.raises(EngineError, match=r"kimi-nano\.gguf: its experts can't be kept in a store: the memory for experts is too small"):
+        Llama(NANO, options(ExpertCache(1, required=True)))
+
+
+def test_without_the_library_there_is_no_store() -> None:
+    with pytest.raises(EngineError, match="build them"):
+        open_store(read_parts(NANO), ExpertCache(MANY), overrides(None, stored=True), Loaded(None, "", "build them"))
+    given = placement(9, (rf"blk\.9{EXPERT_TENSORS}", STORE), gpu_experts=(1, 2, 3, 4))
+    with pytest.raises(EngineError, match="no routed experts in memory"):
+        open_store(read_parts(NANO), ExpertCache(MANY), overrides(given, stored=True), Loaded(None, ""))
+
+
+def test_only_experts_of_the_store_are_left_out() -> None:
+    given = overrides(placement(9, (rf"blk\.(1|3){EXPERT_TENSORS}", STORE), gpu_experts=(2,)), stored=True)
+    assert leaves("blk.1.ffn_gate_exps.weight", given)
+    assert not leaves("blk.2.ffn_gate_exps.weight", given), "a GPU's"
+    assert not leaves("blk.1.ffn_gate_exps.bias", given), "it is not in the store's files"
+    assert not leaves("blk.1.ffn_gate_shexp.weight", given)
+
+
+def test_a_store_is_closed_where_loading_fails_or_stops(copied: Path) -> None:
+    with pytest.raises(EngineError, match="loading was stopped"):
+        Llama(NANO, options(ExpertCache(FEW)), wanted=lambda: False)
+
+    def cut() -> bool:
+        os.truncate(copied, 100_000)
+        return True
+
+    with pytest.raises(ModelFileError, match=r"nano\.gguf: the file ended at byte [\d,]+ while it was read"):
+        Llama(copied, options(ExpertCache(FEW)), wanted=cut)
+    copied.write_bytes(NANO.read_bytes().replace(b"output_norm.weight", b"output_nork.weight"))
+    with pytest.raises(ModelFileError, match=r"'output_norm\.weight' not found"):
+        Llama(copied, options(ExpertCache(FEW)))
+    with Llama(NANO, options(ExpertCache(FEW))) as llama:
+        assert llama.unstored == ""
