@@ -22,7 +22,7 @@ from engine.errors import EngineError
 from engine.layout import Experts, ExpertWish
 from engine.llama import KvType
 from engine.native.plugin import wish
-from engine.plain import plain
+from engine.plain import plain, size_of
 from engine.tokenizer import Tokenizer, VocabularyError
 
 app = typer.Typer(
@@ -258,8 +258,8 @@ def _experts(told: object) -> str:
             "planned_bytes": int() as most,
             "read_bytes": int() as got,
         }:
-            limited = f" of {most / 1e9:.1f}" if size < most * _NOTABLY else ""
-            return f"  experts {size / 1e9:.1f}{limited} GB in memory, {rate:.0%} found there, {got / 1e9:.1f} GB read"
+            limited = f" of {size_of(most)}" if size < most * _NOTABLY else ""
+            return f"  experts {size_of(size)}{limited} in memory, {rate:.0%} found there, {size_of(got)} read"
         case _:
             return ""
 

@@ -1,6 +1,8 @@
 """The engine's commands: exit codes, and payload apart from messages."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from engine import control
 from engine.commands import app
+from tests.engine.process import client
 from tests.engine.tinygguf import write
 
 RUNNER = CliRunner()
@@ -67,10 +71,33 @@ def test_a_started_engine_is_shown_and_stopped(tiny: str, tmp_path: Path, monkey
         assert (started.exit_code, started.stderr) == (0, "")
         assert started.stdout.startswith(f"ok  {tiny}  process ")
         assert "  attention stock  " in started.stdout
+        assert "  experts " not in started.stdout, "llama.cpp maps so few"
         assert RUNNER.invoke(app, ["status", "--model", tiny]).stdout.startswith(f"ok  {tiny}")
         assert RUNNER.invoke(app, ["status", "--model", "kimi-nano"]).exit_code == 1
     finally:
         assert "stopped" in RUNNER.invoke(app, ["stop"]).stderr
+
+
+def test_an_engine_shows_its_store_of_experts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("KIMICODE_HOME", str(tmp_path))
+    asked = ["--context", "512", "--idle-timeout", "60", "--experts", "store", "--expert-memory", "0.001"]
+    try:
+        started = RUNNER.invoke(app, ["start", "--model", "kimi-nano", *asked])
+        assert (started.exit_code, started.stderr) == (0, "")
+        assert re.search(r"  experts \d+ kB( of 1\.0 MB)? in memory, 0% found there, 0 B read", started.stdout), started.stdout
+        (engine,) = control.running(os.environ)
+        with client(engine.places.socket) as asking:
+            asking.post(
+                "/v1/chat/completions", json={"model": "kimi-nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+            )
+            metrics = asking.get("/metrics").text
+        read = re.search(r"^kimicode_engine_experts_read_bytes_total (\d+)$", metrics, re.MULTILINE)
+        assert read is not None
+        assert int(read[1]) > 0
+        assert re.search(r" in memory, \d+% found there, \d+\.?\d* MB read", RUNNER.invoke(app, ["status"]).stdout)
+    finally:
+        RUNNER.invoke(app, ["stop"])
 
 
 def test_an_engine_process_does_not_load_what_only_commands_need() -> None:

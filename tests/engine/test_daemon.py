@@ -168,6 +168,13 @@ def test_a_socket_path_in_use_or_too_long_is_refused(tiny: Path, tmp_path: Path)
     assert file.read_text() == "not a socket"
 
 
+def test_a_folder_without_the_copy_it_is_named_for_is_one_line_and_exit_2(tiny: Path, tmp_path: Path) -> None:
+    with engine(tiny, "--socket", str(tmp_path / "e.sock"), "--experts", "store", "--experts-also", str(tmp_path)) as process:
+        assert process.wait(DEADLINE) == 2
+        (line,) = process.communicate()[1].splitlines()
+        assert line.startswith(f"{tmp_path}/{tiny.name}: No such file or directory; copy {tiny.name} there")
+
+
 def test_a_damaged_command_line_is_exit_2(tiny: Path) -> None:
     for options in ((), ("--port", "70000"), ("--socket", "x", "--port", "1"), ("--socket", "x", "--idle-timeout", "nan")):
         with engine(tiny, *options) as process:
