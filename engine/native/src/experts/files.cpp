@@ -24,16 +24,15 @@ int64_t now() {
 
 [[noreturn]] void fail(const std::string &path, const std::string &why) { throw std::runtime_error(path + ": " + why); }
 
-std::string advice(int error) {
+std::string text(int error) {
+    if (error == ESPIPE) return "it is no regular file";
+    std::string said = std::generic_category().message(error);
     switch (error) {
-    case EMFILE: return ": raise the limit of open files (ulimit -n)";
-    case ENFILE: return ": other programs hold too many files open";
-    case ESPIPE: return ": it is no regular file";
-    default: return "";
+    case EMFILE: return said + ": raise the limit of open files (ulimit -n)";
+    case ENFILE: return said + ": other programs hold too many files open";
+    default: return said;
     }
 }
-
-std::string text(int error) { return std::generic_category().message(error); }
 
 } // namespace
 
@@ -68,8 +67,8 @@ void Files::close() {
 void Files::open(Open &o, bool direct) {
     o.descriptor = system_.open(o.path, direct);
     if (direct && o.descriptor == -EINVAL) return open(o, false);
-    if (o.descriptor < 0) fail(o.path, "it can't be opened: " + text(-o.descriptor) + advice(-o.descriptor));
-    if (int status = system_.identify(o.descriptor, o.was)) fail(o.path, "it can't be read: " + text(-status) + advice(-status));
+    if (o.descriptor < 0) fail(o.path, "it can't be opened: " + text(-o.descriptor));
+    if (int status = system_.identify(o.descriptor, o.was)) fail(o.path, "it can't be read: " + text(-status));
     o.direct = direct;
     o.looked = now();
     if (direct && !reads_directly(o)) {
