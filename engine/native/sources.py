@@ -24,12 +24,16 @@ _ISA: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "isa_avx2.cpp": _AVX2,
         "experts/isa_int4_avx2.cpp": _AVX2,
         "isa_avxvnni.cpp": (*_AVX2, "-mavxvnni"),
+        "experts/isa_int4_avxvnni.cpp": (*_AVX2, "-mavxvnni"),
         "isa_avx512.cpp": _AVX512,
         "isa_avx512vnni.cpp": (*_AVX512, "-mavx512vnni"),
+        "experts/isa_int4_avx512vnni.cpp": (*_AVX512, "-mavx512vnni"),
     },
     "aarch64": {
         # g++ would load words so early that sums no longer fit the registers.
         "isa_neon.cpp": ("-fno-schedule-insns",),
+        "experts/isa_int4_neon.cpp": ("-fno-schedule-insns",),
+        "experts/isa_int4_neondot.cpp": ("-fno-schedule-insns", "-march=armv8.2-a+dotprod"),
     },
 }
 

@@ -9,7 +9,9 @@ namespace kimicode {
 
 extern const Int4Kernel int4_portable;
 #if defined(__x86_64__)
-extern const Int4Kernel int4_avx2;
+extern const Int4Kernel int4_avx2, int4_avxvnni, int4_avx512vnni;
+#elif defined(__aarch64__)
+extern const Int4Kernel int4_neon, int4_neondot;
 #endif
 
 namespace {
@@ -71,7 +73,9 @@ void quantise(const float *row, int width, Group *out) {
 const Int4Kernel *const *int4_kernels(int &count) {
     static const Int4Kernel *const all[] = {
 #if defined(__x86_64__)
-        &int4_avx2,
+        &int4_avx512vnni, &int4_avxvnni, &int4_avx2,
+#elif defined(__aarch64__)
+        &int4_neondot, &int4_neon,
 #endif
         &int4_portable,
     };
