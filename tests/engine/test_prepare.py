@@ -175,6 +175,17 @@ def test_ctrl_c_keeps_all_that_was_written(model: Path, wanted: bytes) -> None:
     assert finished(model, wanted)
 
 
+def test_ctrl_c_keeps_also_what_was_not_yet_durable(model: Path, wanted: bytes) -> None:
+    def report(progress: Progress) -> None:
+        if progress.done >= progress.total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(model, None, report, quiet, Options(batch=90_000, sync=1 << 30))
+    assert 0 < prepare(model, None, quiet, quiet, Options(batch=90_000)).kept < 21
+    assert finished(model, wanted)
+
+
 def test_ctrl_c_is_130_and_says_how_to_go_on(model: Path, wanted: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     errors = tmp_path_factory.mktemp("errors") / "stderr"
     assert dies(partial(interrupt, errors), model) == 130
