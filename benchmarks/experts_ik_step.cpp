@@ -6,6 +6,7 @@
 // `prefetch` is its --prefetch-experts. Answers `ready SECONDS` when the model is loaded, and each line that is read with one line:
 //     decode SECONDS MOST -> TOKENS SECONDS      tokens one by one until the time is over, at most MOST
 //     prefill TOKENS      -> SECONDS             of a prompt
+//     counts              -> zeros               it has no store
 // What this program does not do: repeat, or judge.
 
 #include "llama.h"
@@ -116,6 +117,8 @@ int main(int count, char **words) {
             std::cout << steps.decode(seconds, most) << std::endl;
         } else if (word == "prefill" && in >> most) {
             std::cout << steps.prefill(most) << std::endl;
+        } else if (word == "counts") {
+            std::cout << "0 0 0 0 0 0" << std::endl;
         } else {
             fail("not understood: " + line);
         }
