@@ -29,7 +29,7 @@ void fill(Opened &opened, int layer, const Experts &experts, bool prompt = false
     }
 }
 
-// Whether the first of these is in memory. It counts as a use.
+// Whether an expert is in memory. It counts as a use.
 bool has(Opened &opened, int layer, int expert) {
     auto loan = opened.store->borrow(layer, Experts{expert}, false);
     ExpertBytes bytes;
@@ -342,30 +342,37 @@ bool threads_share_a_loan() {
     return true;
 }
 
+struct Case {
+    const char *name;
+    bool (*works)();
+};
+constexpr Case CASES[] = {
+    {"what_is_there_comes_first", what_is_there_comes_first},
+    {"misses_are_read_urgently_in_order", misses_are_read_urgently_in_order},
+    {"bytes_are_right", bytes_are_right},
+    {"an_announced_one_is_hurried", an_announced_one_is_hurried},
+    {"an_announced_one_that_came_is_a_hit", an_announced_one_that_came_is_a_hit},
+    {"an_announcement_that_proves_wrong_is_not_read", an_announcement_that_proves_wrong_is_not_read},
+    {"an_announcement_makes_room_for_what_is_wanted", an_announcement_makes_room_for_what_is_wanted},
+    {"an_announcement_drops_nothing_of_the_last_token", an_announcement_drops_nothing_of_the_last_token},
+    {"more_may_be_asked_for_than_there_are_places", more_may_be_asked_for_than_there_are_places},
+    {"an_error_ends_its_loan_alone", an_error_ends_its_loan_alone},
+    {"a_loan_that_ends_early_gives_all_back", a_loan_that_ends_early_gives_all_back},
+    {"one_expert_serves_two_loans", one_expert_serves_two_loans},
+    {"a_loan_with_nothing_takes_what_nobody_waits_for", a_loan_with_nothing_takes_what_nobody_waits_for},
+    {"it_shrinks_and_grows", it_shrinks_and_grows},
+    {"the_least_worthy_goes", the_least_worthy_goes},
+    {"a_prompt_spares_what_decoding_needs", a_prompt_spares_what_decoding_needs},
+    {"a_prompt_reads_through_few_places", a_prompt_reads_through_few_places},
+    {"waiting_counts_where_nothing_can_be_computed", waiting_counts_where_nothing_can_be_computed},
+    {"what_it_cant_do_is_said", what_it_cant_do_is_said},
+    {"threads_get_along", threads_get_along},
+    {"threads_share_a_loan", threads_share_a_loan},
+};
+
 } // namespace
 
 int main(int, char **arguments) {
     folder = arguments[1];
-#define CASE(name) std::printf("%s %d\n", #name, name()), std::fflush(stdout)
-    CASE(what_is_there_comes_first);
-    CASE(misses_are_read_urgently_in_order);
-    CASE(bytes_are_right);
-    CASE(an_announced_one_is_hurried);
-    CASE(an_announced_one_that_came_is_a_hit);
-    CASE(an_announcement_that_proves_wrong_is_not_read);
-    CASE(an_announcement_makes_room_for_what_is_wanted);
-    CASE(an_announcement_drops_nothing_of_the_last_token);
-    CASE(more_may_be_asked_for_than_there_are_places);
-    CASE(an_error_ends_its_loan_alone);
-    CASE(a_loan_that_ends_early_gives_all_back);
-    CASE(one_expert_serves_two_loans);
-    CASE(a_loan_with_nothing_takes_what_nobody_waits_for);
-    CASE(it_shrinks_and_grows);
-    CASE(the_least_worthy_goes);
-    CASE(a_prompt_spares_what_decoding_needs);
-    CASE(a_prompt_reads_through_few_places);
-    CASE(waiting_counts_where_nothing_can_be_computed);
-    CASE(what_it_cant_do_is_said);
-    CASE(threads_get_along);
-    CASE(threads_share_a_loan);
+    for (auto &[name, works] : CASES) std::printf("%s %d\n", name, works()), std::fflush(stdout);
 }
