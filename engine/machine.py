@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -100,6 +100,16 @@ class ExpertPace:
             if rows <= many:
                 return low + (high - low) * max(0.0, rows - few) / (many - few)
         return times[-1] * rows / EXPERT_ROWS[-1]
+
+    def with_memory(self, factor: float, how: str) -> "ExpertPace":
+        """The same processor with memory so many times as fast: one row's rate is memory's, those of more rows are no higher than it."""
+        one = self.rates[0].value * factor
+        return replace(
+            self,
+            rates=tuple(
+                Rate(min(one, rate.value) if rows > 1 else one, "told", how) for rows, rate in zip(EXPERT_ROWS, self.rates, strict=True)
+            ),
+        )
 
 
 @dataclass(frozen=True)

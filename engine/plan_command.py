@@ -91,8 +91,11 @@ def _what_if(machine: Machine, asked: WhatIf) -> Machine:
     if asked.ram is not None:
         machine = advice.with_memory(machine, int(asked.ram * GIB))
     if asked.ram_rate is not None:
+        rate = Rate(asked.ram_rate * 1e9, "told", "--ram-rate")
         # Products with experts were measured with the memory that is here.
-        machine = replace(machine, memory_rate=Rate(asked.ram_rate * 1e9, "told", "--ram-rate"), experts=None)
+        faster = rate.value / machine.memory_rate.value if machine.memory_rate is not None else 0.0
+        experts = machine.experts.with_memory(faster, "as measured here, by --ram-rate") if machine.experts is not None and faster else None
+        machine = replace(machine, memory_rate=rate, experts=experts)
     if asked.disk_rate is not None:
         machine = replace(machine, disk=replace(machine.disk, rate=Rate(asked.disk_rate * 1e9, "told", "--disk-rate")))
     if asked.gpu_memory == 0:

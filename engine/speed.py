@@ -228,12 +228,13 @@ class _Case:
 
     @property
     def _rates(self) -> Rates:
-        """Of a store. Kernels that were not measured are taken to reach what llama.cpp's do."""
+        """Of a store. Kernels that were not measured are taken to reach what llama.cpp's do: memory's rate for one row, the matrix
+        product's for many."""
         pace, factors = self.machine.experts, self.factors
         rate = self.machine.disk.rate
         if pace is None:
             weight = self.model.routed.bytes / max(1, self.model.routed.weights)
-            bound = [min(self._memory, self._matrix * weight / 2 / rows) for rows in EXPERT_ROWS]
+            bound = [self._memory, *(min(self._memory, self._matrix * weight / 2 / rows) for rows in EXPERT_ROWS[1:])]
             pace = ExpertPace("", tuple(Rate(value / factors.experts, "assumed", "") for value in bound))
         return Rates(pace, factors.experts, (rate.value if rate is not None else ASSUMED_DISK) * factors.store_disk)
 

@@ -30,6 +30,13 @@ def test_a_pace_lies_on_the_line_between_what_was_measured() -> None:
     assert found.seconds(10e9, 0.5) == pytest.approx(1)
 
 
+def test_other_memory_changes_what_one_row_takes_and_bounds_the_others() -> None:
+    found = pace(10e9, 5e9, 2.5e9, 1e9)
+    assert [rate.value for rate in found.with_memory(4, "told").rates] == [40e9, 5e9, 2.5e9, 1e9]
+    assert [rate.value for rate in found.with_memory(0.2, "told").rates] == [2e9, 2e9, 2e9, 1e9]
+    assert {rate.basis for rate in found.with_memory(4, "told").rates} == {"told"}
+
+
 def test_all_in_memory_takes_the_products() -> None:
     assert seconds_of_layers(LAYERS, 1, 1.0, Rates(FLAT, 1.0, 1e6)) == pytest.approx(10 * 2 * 1e-3)
     assert seconds_of_layers(LAYERS, 1, 1.0, Rates(FLAT, 0.5, 1e6)) == pytest.approx(10 * 2 * 2e-3)
