@@ -8,12 +8,17 @@ max(n × product, m × read + product), and the mean over how many are missing. 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from engine.hits import Hits, estimate, union
 from engine.layout import Layout
 from engine.machine import ExpertPace, Machine
 from engine.shapes import ModelShape
+
+_SAME: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,18 @@ def layers_beside(model: ModelShape, layout: Layout) -> Beside:
     layers = sum(1 for index, layer in enumerate(model.layers) if layer.experts.bytes and index not in kept)
     whole = layout.ram.experts + layout.disk
     return Beside(layers, whole / max(1, layers * model.experts), model.experts, model.experts_used)
+
+
+def pace_for(model: ModelShape, pace: ExpertPace) -> ExpertPace:
+    """The pace of this model's experts. Where they are stored in another type than was measured, a weight takes as long as one of that: for
+    most types unpacking takes more time than reading saves."""
+    if pace.kind not in GGMLQuantizationType.__members__:
+        return pace
+    block, size = GGML_QUANT_SIZES[GGMLQuantizationType[pace.kind]]
+    factor = model.routed.bytes / max(1, model.routed.weights) / (size / block)
+    if abs(factor - 1) < _SAME:
+        return pace
+    return replace(pace, rates=tuple(replace(rate, value=rate.value * factor) for rate in pace.rates))
 
 
 def seconds_of_layers(beside: Beside, tokens: int, hit: float, rates: Rates) -> float:

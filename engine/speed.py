@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, assert_never
 
 from engine.attention_rate import scale
-from engine.expert_speed import Rates, expected_hits, layers_beside, seconds_of_layers
+from engine.expert_speed import Rates, expected_hits, layers_beside, pace_for, seconds_of_layers
 from engine.hits import Hits, union
 from engine.layout import Layout
 from engine.machine import EXPERT_ROWS, ExpertPace, Machine, Pace, Rate
@@ -236,7 +236,7 @@ class _Case:
             weight = self.model.routed.bytes / max(1, self.model.routed.weights)
             bound = [self._memory, *(min(self._memory, self._matrix * weight / 2 / rows) for rows in EXPERT_ROWS[1:])]
             pace = ExpertPace("", tuple(Rate(value / factors.experts, "assumed", "") for value in bound))
-        return Rates(pace, factors.experts, (rate.value if rate is not None else ASSUMED_DISK) * factors.store_disk)
+        return Rates(pace_for(self.model, pace), factors.experts, (rate.value if rate is not None else ASSUMED_DISK) * factors.store_disk)
 
     def _weights(self, *, offloaded: bool) -> tuple[float, float]:
         """Weights that a prompt's token is multiplied with by llama.cpp on the CPU and on GPUs; `offloaded` experts go where their layer

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.expert_speed import Beside, Rates, bytes_read, seconds_of_layers
+from engine import known
+from engine.expert_speed import Beside, Rates, bytes_read, pace_for, seconds_of_layers
 from engine.machine import EXPERT_ROWS, ExpertPace, Rate
 
 LAYERS = Beside(layers=10, expert_bytes=1e6, experts=8, used=2)
@@ -35,6 +36,16 @@ def test_other_memory_changes_what_one_row_takes_and_bounds_the_others() -> None
     assert [rate.value for rate in found.with_memory(4, "told").rates] == [40e9, 5e9, 2.5e9, 1e9]
     assert [rate.value for rate in found.with_memory(0.2, "told").rates] == [2e9, 2e9, 2e9, 1e9]
     assert {rate.basis for rate in found.with_memory(4, "told").rates} == {"told"}
+
+
+def test_weights_of_another_type_take_as_long_as_those_that_were_measured() -> None:
+    measured = pace(10e9, 5e9, 2.5e9, 1e9)
+    assert pace_for(known.find("kimi-k2.6"), measured) == measured
+    small = known.find("kimi-k2.6:UD-Q2_K_XL")
+    found, weights = pace_for(small, measured), small.routed.weights
+    assert found.seconds(small.routed.bytes, 1) == pytest.approx(measured.seconds(weights * 0.5625, 1))
+    assumed = replace(measured, kind="")
+    assert pace_for(small, assumed) == assumed
 
 
 def test_all_in_memory_takes_the_products() -> None:
