@@ -1,7 +1,8 @@
 """A C stream (`FILE *`) whose bytes come from Python: glibc's `fopencookie`.
 
-What reads it, in C, gets bytes where it wants them: a source writes into the reader's own memory. Linux with glibc alone. What this module
-does not do: write, or know what the bytes are.
+Such a stream copies all that is read through its buffer, however much that is. So what is not to be read must not be asked for: a reader
+that asks where it is before it reads, and wants no more than is left, is told there that it is at the end. Linux with glibc alone. What
+this module does not do: write, or know what the bytes are.
 """
 
 import ctypes
@@ -11,9 +12,8 @@ from typing import Final, Protocol
 
 from engine.errors import EngineError
 
-BUFFER: Final = 1 << 16
-"""Bytes that the C library reads at a time for readers who want a few; more are read past its buffer. A seek reads at most so many too
-many, and the header of K2.6, 7 MB that llama.cpp takes number by number, needs a hundred calls of Python."""
+BUFFER: Final = 1 << 20
+"""Bytes that are read at a time, which then are in the processor's cache when they are copied."""
 
 _FULLY_BUFFERED: Final = 0
 
@@ -22,6 +22,10 @@ class Source(Protocol):
     """Bytes to read. `size` is how many there are."""
 
     size: int
+
+    def passed(self, position: int) -> bool:
+        """Whether what begins at this position is not to be read."""
+        ...
 
     def read_into(self, address: int, count: int, position: int) -> int:
         """Write up to `count` bytes from `position` on to memory at `address`; how many, 0 at the end. Errors are exceptions."""
@@ -54,14 +58,16 @@ class Stream:
         self._library = library
         self._source = source
         self._position = 0
+        self._sought = self._set = False
+        self._buffer = ctypes.create_string_buffer(BUFFER)
         self.problem: BaseException | None = None
-        # C holds them as long as the stream is open.
+        # C holds them, and the buffer, as long as the stream is open.
         self._functions = _Functions(_Read(self._read), None, _Seek(self._seek), None)
         pointer: int | None = library.fopencookie(None, b"rb", self._functions)
         if pointer is None:
             raise EngineError("no memory for a C stream")
         self.pointer: int | None = pointer
-        library.setvbuf(pointer, None, _FULLY_BUFFERED, BUFFER)
+        library.setvbuf(pointer, self._buffer, _FULLY_BUFFERED, BUFFER)
 
     def __enter__(self) -> "Stream":
         return self
@@ -76,6 +82,9 @@ class Stream:
             self.pointer = None
 
     def _read(self, _cookie: int | None, address: int, count: int) -> int:
+        # The C library seeks to a multiple of its buffer's size and reads up to where it was sent, so that nobody but itself knows where
+        # that is. When a read brings too little it seeks the rest of the way; and any read may bring little.
+        count, self._set, self._sought = 1 if self._set else count, False, False
         try:
             taken = self._source.read_into(address, count, self._position)
         except BaseException as problem:  # noqa: BLE001 - C can't take an exception; who made the stream looks at `problem`
@@ -86,11 +95,15 @@ class Stream:
         return taken
 
     def _seek(self, _cookie: int | None, offset: "ctypes._Pointer[ctypes.c_int64]", whence: int) -> int:
+        if whence == os.SEEK_CUR and offset[0] == 0:
+            offset[0] = self._source.size if self._sought and self._source.passed(self._position) else self._position
+            return 0
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._source.size}.get(whence, 0)
         if (wanted := start + offset[0]) < 0:
             ctypes.set_errno(errno.EINVAL)
             return -1
         self._position = offset[0] = wanted
+        self._sought, self._set = True, whence == os.SEEK_SET
         return 0
 
 

@@ -109,23 +109,73 @@ def test_one_file_alone_keeps_every_byte() -> None:
     assert content(NANO) == NANO.read_bytes()
 
 
-def test_a_c_program_reads_anywhere(parts: Path) -> None:
-    whole, draw = content(parts), random.Random(1)
+def c_library() -> ctypes.CDLL:
     library = ctypes.CDLL(None)
     library.fread.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)
     library.fseeko.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int)
     library.ftello.argtypes, library.ftello.restype = (ctypes.c_void_p,), ctypes.c_int64
-    memory = ctypes.create_string_buffer(4 * BUFFER)
+    return library
+
+
+def test_a_c_program_reads_anywhere(parts: Path) -> None:
+    whole, draw, library = content(parts), random.Random(1), c_library()
+    memory = ctypes.create_string_buffer(3 * BUFFER)
     with OneFile(read_parts(parts), NONE) as file, Stream(file) as stream:
         assert library.fseeko(stream.pointer, 0, os.SEEK_END) == 0
         assert library.ftello(stream.pointer) == len(whole)
         for _ in range(300):
-            at, count = draw.randrange(len(whole)), draw.choice([1, 7, 4096, BUFFER, 3 * BUFFER + 5])
+            at, count = draw.randrange(len(whole)), draw.choice([1, 7, 4096, BUFFER, 2 * BUFFER + 5])
             assert library.fseeko(stream.pointer, at, os.SEEK_SET) == 0
+            assert library.ftello(stream.pointer) == at
             taken = library.fread(memory, 1, count, stream.pointer)
             assert memory.raw[:taken] == whole[at : at + count]
+            assert library.ftello(stream.pointer) == at + taken
         assert library.fseeko(stream.pointer, -1, os.SEEK_SET) == -1
         assert stream.problem is None
+
+
+def test_who_goes_to_what_is_left_out_is_at_the_end(parts: Path, tmp_path: Path) -> None:
+    whole, library = content(parts), c_library()
+    (one := tmp_path / "one.gguf").write_bytes(whole)
+    starts = {int(tensor.data_offset): tensor.name for tensor in gguf.GGUFReader(one).tensors}
+    with OneFile(read_parts(parts), is_expert) as file, Stream(file) as stream:
+        for at, name in [*starts.items(), *reversed(starts.items())]:
+            assert library.fseeko(stream.pointer, at, os.SEEK_SET) == 0
+            assert library.ftello(stream.pointer) == (len(whole) if is_expert(name) else at), name
+
+
+class Counted:
+    """A source that counts what is asked of another one."""
+
+    def __init__(self, file: OneFile) -> None:
+        self.size = file.size
+        self.passed = file.passed
+        self._file = file
+        self.reads = self.bytes = 0
+
+    def read_into(self, address: int, count: int, position: int) -> int:
+        taken = self._file.read_into(address, count, position)
+        self.reads += 1
+        self.bytes += taken
+        return taken
+
+
+def test_llama_cpp_reads_no_byte_of_what_is_left_out(parts: Path) -> None:
+    found = read_parts(parts)
+    tensors = [tensor for _, tensor in found.tensors()]
+    dense = sum(tensor.bytes for tensor in tensors if not is_expert(tensor.name))
+    api.llama_backend_init()
+    parameters = api.llama_model_default_params()
+    parameters.load_mode, parameters.lazy_mode = api.LLAMA_LOAD_MODE_NONE, api.LLAMA_LAZY_MODE_OFF
+    with OneFile(found, is_expert) as file:
+        counted = Counted(file)
+        with Stream(counted) as stream:
+            model = api.llama_model_load_from_file_ptr(stream.pointer, parameters)
+        assert model is not None
+        api.llama_model_free(model)
+    # Each tensor costs a byte more, where the C library looks for it.
+    assert dense < counted.bytes < found.files[0].header.data + dense + 100 * len(tensors)
+    assert counted.reads < 5 * len(tensors) + 10
 
 
 def test_what_is_left_out_is_not_read_and_no_memory_is_touched(parts: Path, tmp_path: Path) -> None:
@@ -157,11 +207,7 @@ def test_more_than_two_gigabytes_are_no_trouble(tmp_path: Path) -> None:
     with path.open("r+b") as sparse:
         sparse.seek(end - 4)
         sparse.write(b"last")
-    library = ctypes.CDLL(None)
-    library.fread.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)
-    library.fseeko.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int)
-    library.ftello.argtypes, library.ftello.restype = (ctypes.c_void_p,), ctypes.c_int64
-    memory = ctypes.create_string_buffer(4)
+    library, memory = c_library(), ctypes.create_string_buffer(4)
     with OneFile(read_parts(path), NONE) as file, Stream(file) as stream:
         assert library.fseeko(stream.pointer, -4, os.SEEK_END) == 0
         assert library.ftello(stream.pointer) == file.size - 4 > 1 << 32
@@ -250,6 +296,9 @@ class Failing:
 
     def __init__(self, problem: BaseException) -> None:
         self._problem = problem
+
+    def passed(self, position: int) -> bool:
+        return False
 
     def read_into(self, address: int, count: int, position: int) -> int:
         raise self._problem
