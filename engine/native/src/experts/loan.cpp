@@ -26,7 +26,12 @@ DeskLoan::DeskLoan(Desk &desk, int layer, std::span<const int> experts, bool pro
         asked_.index_of[expert] = static_cast<int>(asked_.experts.size());
         asked_.experts.push_back(layer * desk.experts() + expert);
     }
-    desk_.begin(asked_);
+    try {
+        desk_.begin(asked_);
+    } catch (...) {
+        desk_.end(asked_);
+        throw;
+    }
 }
 
 DeskLoan::~DeskLoan() { desk_.end(asked_); }

@@ -191,18 +191,19 @@ void Desk::fail(Asked &a, const std::string &error) {
     idle(a);
 }
 
-// A loan that has nothing, while all places are another's: what is there for that one, but was not given, and nobody waits for.
+// A loan that has nothing, while all places are another's: what is there for that one, but was not given, and nobody waits for. More than
+// one, where the store shrinks and the first place is gone with its expert.
 bool Desk::take_from_another(Asked &a) {
     for (Asked *other : loans_) {
         if (other == &a || other->waiters) continue;
-        for (size_t i = 0; i < other->ready.size(); ++i) {
+        for (size_t i = other->ready.size(); i-- > 0;) {
             int index = other->ready[i], expert = other->experts[index];
             if ((*shelf_)[expert].pins > 1) continue;
             other->ready.erase(other->ready.begin() + i);
             shelf_->unpin(expert);
             other->to(index, Stage::WAITING);
             other->waiting.push_front(index);
-            return start_next(a);
+            if (start_next(a)) return true;
         }
     }
     return false;
@@ -219,12 +220,16 @@ void Desk::idle(Asked &a) {
 // Enough to keep drives busy, and few of all.
 size_t Desk::window() const { return std::clamp<size_t>(shelf_->places() / 8, Store::LEAST, 16); }
 
+size_t Desk::most_announced() const { return 2 * window(); }
+
 void Desk::announce(int layer, std::span<const int> experts) {
     check(layer, experts);
     Lock lock(mutex_);
     forget_announced(layer);
+    // Layers that were announced, but not computed: their computation was given up.
+    while (!announced_.empty() && announced_.size() + experts.size() > most_announced()) forget_announced(shelf_->layer(announced_.front()));
     for (int expert : experts)
-        if (!announce_one(layer * options_.experts + expert)) return;
+        if (announced_.size() == most_announced() || !announce_one(layer * options_.experts + expert)) return;
 }
 
 // False where nothing more can be announced.

@@ -54,6 +54,7 @@ class Desk {
     void fail(Asked &, const std::string &error);
     void idle(Asked &);
     size_t window() const;
+    size_t most_announced() const;
 
     StoreOptions           options_;
     mutable std::mutex     mutex_;

@@ -188,6 +188,28 @@ bool a_loan_with_nothing_takes_what_nobody_waits_for() {
     return came == Experts{0, 1};
 }
 
+bool it_does_so_in_a_store_that_shrinks() {
+    Opened o(options_of(folder, 2, 8, 5));
+    fill(o, 0, {0, 1, 2, 3, 4});
+    auto first = o.store->borrow(0, Experts{0, 1, 2, 3, 4}, false);
+    o.store->resize(2 * o.store->counts().place_bytes);
+    auto second = o.store->borrow(1, Experts{5}, false);
+    o.reader->work();
+    ExpertBytes bytes;
+    return second->next(bytes, true) && bytes.expert == 5 && o.store->counts().held == 2;
+}
+
+bool announcements_have_few_places() {
+    Opened o(options_of(folder, 3, 64, 32));
+    Experts all;
+    for (int expert = 0; expert < 64; ++expert) all.push_back(expert);
+    o.store->announce(1, all);
+    bool few = o.reader->wanted().size() == 8;
+    // What was never computed makes room for the next announcement.
+    o.store->announce(2, Experts{5, 6});
+    return few && o.reader->wanted() == Experts{133, 134};
+}
+
 bool it_shrinks_and_grows() {
     Opened o(options_of(folder, 1, 8, 4));
     uint64_t place = o.store->counts().place_bytes;
@@ -360,6 +382,8 @@ constexpr Case CASES[] = {
     {"a_loan_that_ends_early_gives_all_back", a_loan_that_ends_early_gives_all_back},
     {"one_expert_serves_two_loans", one_expert_serves_two_loans},
     {"a_loan_with_nothing_takes_what_nobody_waits_for", a_loan_with_nothing_takes_what_nobody_waits_for},
+    {"it_does_so_in_a_store_that_shrinks", it_does_so_in_a_store_that_shrinks},
+    {"announcements_have_few_places", announcements_have_few_places},
     {"it_shrinks_and_grows", it_shrinks_and_grows},
     {"the_least_worthy_goes", the_least_worthy_goes},
     {"a_prompt_spares_what_decoding_needs", a_prompt_spares_what_decoding_needs},
