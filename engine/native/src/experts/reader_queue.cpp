@@ -9,7 +9,8 @@
 namespace kimicode::reading {
 namespace {
 
-constexpr int    INTERRUPTIONS = 1000;      // of one piece, before they count as a failure
+constexpr int    INTERRUPTIONS = 100;       // of one piece, before they count as a failure
+constexpr int    STALL = 10;                // interruptions that a read without new bytes counts for
 constexpr double GUESS_BYTES = 1e6;         // what a copy is thought to have read
 constexpr double GUESS_SECONDS = 1e-3;      // before anything was measured
 constexpr double REMEMBERED_SECONDS = 0.25; // of reading, after which the past counts half
@@ -36,7 +37,11 @@ Step advance(Piece &piece, long result, int &error) {
         return Step::FAILED;
     }
     size_t got = down(piece.got) + (size_t)result;
-    if (got <= piece.got) return Step::FAILED;
+    if (got <= piece.got) {
+        // The rest begins with a sector, of which a part may have come already: the file ends there if no more ever comes.
+        piece.interruptions += STALL;
+        return result && piece.interruptions < INTERRUPTIONS ? Step::AGAIN : Step::FAILED;
+    }
     piece.got = got;
     return got >= piece.needed ? Step::READ : Step::AGAIN;
 }
@@ -223,6 +228,7 @@ void Queue::dispatch() {
     while (!again_.empty()) {
         Piece piece = again_.front();
         piece.got = 0;
+        piece.interruptions = 0;
         if (!send(piece, piece.copy)) return;
         again_.pop_front();
     }
@@ -297,8 +303,9 @@ void Queue::finish(uint64_t id, Lock &lock) {
     if (error.empty()) {
         auto spans = std::move(job.spans);
         lock.unlock();
+        int checked = -1; // ranges of a job mostly lie in one file
         for (const auto &span : spans)
-            if (error.empty()) error = files_.changed(span.file, false);
+            if (error.empty() && span.file != std::exchange(checked, span.file)) error = files_.changed(span.file, false);
         lock.lock();
     }
     jobs_.erase(id);

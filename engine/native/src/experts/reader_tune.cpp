@@ -1,6 +1,7 @@
 #include "reader_tune.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr uint64_t RUN = 8 << 20; // about a matrix of one of K2's experts
 constexpr double   ENOUGH = 0.97; // of the fastest
-constexpr int      ROUNDS = 2;    // best of: other programs read too
+constexpr int      ROUNDS = 3;
 
 constexpr int    DEPTHS[] = {1, 2, 4, 8, 16, 32};
 constexpr size_t PIECES[] = {256 << 10, 1 << 20, 4 << 20};
@@ -104,23 +105,24 @@ class Trial {
 ReadRate read_rate(const ReaderOptions &options, double seconds) { return Trial(options).run(options, seconds); }
 
 ReadRate tune(const ReaderOptions &options, double seconds) {
-    std::vector<ReadRate> rates;
+    std::vector<ReaderOptions> ways;
     for (int depth : DEPTHS)
         for (size_t piece : PIECES)
-            if (piece * (size_t)depth <= MOST_ON_THE_WAY) rates.push_back({piece, depth, 0, false, false});
+            if (piece * (size_t)depth <= MOST_ON_THE_WAY) ways.push_back({options.copies, piece, depth, options.direct, options.uring});
+    auto on_the_way = [](const ReaderOptions &way) { return std::pair(way.piece * (size_t)way.depth, way.depth); };
+    std::sort(ways.begin(), ways.end(), [&](const auto &a, const auto &b) { return on_the_way(a) < on_the_way(b); });
+    std::vector<std::array<ReadRate, ROUNDS>> rates(ways.size());
     for (int round = 0; round < ROUNDS; ++round)
-        for (auto &rate : rates) {
-            ReaderOptions tried = options;
-            tried.piece = rate.piece;
-            tried.depth = rate.depth;
-            ReadRate found = read_rate(tried, seconds / (double)rates.size() / ROUNDS);
-            if (found.bytes_per_second > rate.bytes_per_second) rate = found;
-        }
-    auto on_the_way = [](const ReadRate &rate) { return std::pair(rate.piece * (size_t)rate.depth, rate.depth); };
-    std::sort(rates.begin(), rates.end(), [&](const auto &a, const auto &b) { return on_the_way(a) < on_the_way(b); });
-    double best = 0;
-    for (const auto &rate : rates) best = std::max(best, rate.bytes_per_second);
-    return *std::find_if(rates.begin(), rates.end(), [&](const auto &rate) { return rate.bytes_per_second >= ENOUGH * best; });
+        for (size_t way = 0; way < ways.size(); ++way) rates[way][round] = read_rate(ways[way], seconds / (double)ways.size() / ROUNDS);
+    double fastest = 0;
+    for (auto &rate : rates) {
+        std::sort(rate.begin(), rate.end(), [](const auto &a, const auto &b) { return a.bytes_per_second < b.bytes_per_second; });
+        fastest = std::max(fastest, rate[ROUNDS / 2].bytes_per_second);
+    }
+    // Other programs read too: what was fast enough once is.
+    for (const auto &rate : rates)
+        if (rate.back().bytes_per_second >= ENOUGH * fastest) return rate.back();
+    return rates.back().back();
 }
 
 } // namespace kimicode

@@ -17,7 +17,8 @@ struct ReadRate {
 // Reader::open raises, or a run that can't be read.
 ReadRate read_rate(const ReaderOptions &, double seconds);
 
-// The smallest depth, and pieces, that come within 3 % of the fastest; it takes about so many seconds. Raises as `read_rate`.
+// The least bytes on the way that once came within 3 % of what is fastest in the median; it takes about so many seconds. Raises as
+// `read_rate`.
 ReadRate tune(const ReaderOptions &, double seconds);
 
 } // namespace kimicode

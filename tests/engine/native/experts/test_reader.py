@@ -1,5 +1,6 @@
 """The reader: every byte or an error, whatever the drive, the files and the system do, by threads and by rings, under the sanitizers."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,14 +45,27 @@ class Cases:
         return dict(found)
 
 
-@pytest.fixture(scope="module", params=WATCHED)
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(tmp_path_factory.mktemp("reader"), "experts/try_reader", PARTS, *WATCHED[request.param])
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For each sanitizer."""
+
+    def made(watched: str) -> Path:
+        return compiled(tmp_path_factory.mktemp(watched), "experts/try_reader", PARTS, "-O0", *WATCHED[watched])
+
+    with ThreadPoolExecutor(len(WATCHED)) as pool:
+        return dict(zip(WATCHED, pool.map(made, WATCHED), strict=True))
 
 
 @pytest.fixture(params=MODES)
-def cases(request: pytest.FixtureRequest, program: Path, tmp_path: Path) -> Cases:
-    return Cases(program, request.param, tmp_path)
+def cases(request: pytest.FixtureRequest, programs: dict[str, Path], tmp_path: Path) -> Cases:
+    return Cases(programs["memory"], request.param, tmp_path)
+
+
+@pytest.fixture(params=[(watched, mode) for watched in WATCHED for mode in MODES], ids="-".join)
+def watched_cases(request: pytest.FixtureRequest, programs: dict[str, Path], tmp_path: Path) -> Cases:
+    """Those that threads take part in."""
+    watched, mode = request.param
+    return Cases(programs[watched], mode, tmp_path)
 
 
 def counts(*, reads: int, retries: int = 0, failures: int = 0, size: int = SIZE) -> dict[str, str]:
@@ -72,8 +86,8 @@ def test_ranges_that_continue_each_other_are_one_read(cases: Cases) -> None:
 
 
 @pytest.mark.parametrize(("case", "elsewhere"), [("once", "0"), ("elsewhere", "1")])
-def test_what_fails_once_is_read_again_from_another_copy_if_there_is_one(case: str, elsewhere: str, cases: Cases) -> None:
-    assert cases.said(case) == {"error": "", "elsewhere": elsewhere, **counts(reads=41, retries=1)}
+def test_what_fails_once_is_read_again_from_another_copy_if_there_is_one(case: str, elsewhere: str, watched_cases: Cases) -> None:
+    assert watched_cases.said(case) == {"error": "", "elsewhere": elsewhere, **counts(reads=41, retries=1)}
 
 
 def test_what_fails_twice_fails_its_job_alone(cases: Cases) -> None:
@@ -139,8 +153,8 @@ def test_a_ring_that_is_refused_is_done_without(cases: Cases) -> None:
         ]
 
 
-def test_a_system_that_forbids_rings_is_read_by_threads(program: Path, tmp_path: Path) -> None:
-    found = Cases(program, "kernel", tmp_path).run("forbidden")
+def test_a_system_that_forbids_rings_is_read_by_threads(programs: dict[str, Path], tmp_path: Path) -> None:
+    found = Cases(programs["memory"], "kernel", tmp_path).run("forbidden")
     assert [said for name, said in found if name == "error"] == ["", ""]
     assert all(said.startswith("threads, without io_uring") for name, said in found if name == "note")
 
@@ -152,24 +166,24 @@ def test_without_direct_reads_the_page_cache_does_not_grow(case: str, cases: Cas
     assert found == {"error": "", "direct": "0", "forgotten": "1"}
 
 
-def test_a_slow_drive_gets_little_to_do(program: Path, tmp_path: Path) -> None:
-    found = Cases(program, "threads", tmp_path).run("slow")
+def test_a_slow_drive_gets_little_to_do(programs: dict[str, Path], tmp_path: Path) -> None:
+    found = Cases(programs["memory"], "threads", tmp_path).run("slow")
     assert {said for name, said in found if name == "error"} == {""}
     assert {name: said for name, said in found if name != "error"} == {"both": "1", "mostly fast": "1"}
 
 
-def test_urgent_jobs_come_first_and_cancelled_ones_never(cases: Cases) -> None:
-    assert cases.said("order") == {"cancelled": "1", "too late": "0", "unknown": "0", "order": "0453127", "done": "0", "never": "1"}
+def test_urgent_jobs_come_first_and_cancelled_ones_never(watched_cases: Cases) -> None:
+    assert watched_cases.said("order") == {"cancelled": "1", "too late": "0", "unknown": "0", "order": "0453127", "done": "0", "never": "1"}
 
 
-def test_a_closed_reader_ends_what_it_began(program: Path, tmp_path: Path) -> None:
-    found = Cases(program, "threads", tmp_path).run("closing")
+def test_a_closed_reader_ends_what_it_began(programs: dict[str, Path], tmp_path: Path) -> None:
+    found = Cases(programs["memory"], "threads", tmp_path).run("closing")
     assert [said for name, said in found if name == "over"] == ["0", "0", "1"]
     assert [said for name, said in found if name == "job"] == ["", *["the reader was closed"] * 3]
     assert ("right", "1") in found
 
 
-def test_nothing_is_lost_among_many_jobs_and_faults(cases: Cases) -> None:
-    found = cases.said("soak")
+def test_nothing_is_lost_among_many_jobs_and_faults(watched_cases: Cases) -> None:
+    found = watched_cases.said("soak")
     assert (found["wrong"], found["unexpected"]) == ("0", "0")
     assert all(int(found[kind]) > 0 for kind in ("read", "failed", "cancelled", "closed"))

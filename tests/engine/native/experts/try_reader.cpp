@@ -365,12 +365,13 @@ struct Asked {
 
 // Several threads with jobs of all kinds, on two drives that fail now and then, and a reader that is closed before it is through.
 void soak(Case &c) {
-    constexpr uint64_t CLIENTS = 3, JOBS = 200, LEFT = 40;
+    constexpr uint64_t CLIENTS = 3, JOBS = 120, LEFT = 40;
     c.write(2);
     std::mt19937_64 faults(3);
     c.faults.set([&](int, uint64_t, long result) -> long {
         switch (faults() % 16) {
-        case 0: return -EIO;
+        case 0:
+        case 3: return -EIO;
         case 1: return -EINTR;
         case 2: return result > (long)SECTOR ? (long)(1 + faults() % result) : result;
         default: return result;
@@ -415,7 +416,8 @@ void soak(Case &c) {
         else if (asked[job].cancelled) ++found["cancelled"];
         else if (error == "the reader was closed") ++found["closed"];
         else if (error.find("Input/output error") != std::string::npos) ++found["failed"];
-        else ++found[error.empty() ? "read" : "unexpected"];
+        else if (error.empty()) ++found["read"];
+        else say("unexpected error", error), ++found["unexpected"];
         for (size_t i = 0; done && error.empty() && i < asked[job].ranges.size(); ++i) {
             const Range &range = asked[job].ranges[i];
             if (memcmp(asked[job].memory[i]->at + range.offset % SECTOR, c.bytes.data() + range.offset, range.bytes)) ++found["wrong"];
