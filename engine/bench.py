@@ -47,13 +47,14 @@ class Model(Protocol):
 @dataclass(frozen=True)
 class Counts:
     """A store's counters: uses that found their expert, and that didn't; bytes read, and seconds in which something was being read;
-    how many experts have a place."""
+    how many experts have a place; how many of the uses found an expert that had been read ahead for them (`announced_used`)."""
 
     hits: int
     misses: int
     bytes: int
     busy_seconds: float
     places: int
+    announced_used: int = 0
 
     def since(self, earlier: "Counts") -> "Counts":
         """What came after `earlier`."""
@@ -63,12 +64,23 @@ class Counts:
             self.bytes - earlier.bytes,
             self.busy_seconds - earlier.busy_seconds,
             self.places,
+            self.announced_used - earlier.announced_used,
         )
 
     @property
+    def uses(self) -> int:
+        """Of experts."""
+        return self.hits + self.misses
+
+    @property
+    def kept(self) -> int:
+        """Uses of experts that were in memory because they had been used before: what is read ahead is read all the same."""
+        return max(0, self.hits - self.announced_used)
+
+    @property
     def hit_rate(self) -> float:
-        """The share of uses that found their expert in memory, 1 where there were none."""
-        return self.hits / (self.hits + self.misses) if self.misses else 1.0
+        """The share of uses that found an expert in memory that was not read for them, 1 where there were none."""
+        return self.kept / self.uses if self.uses else 1.0
 
     @property
     def disk_rate(self) -> float:

@@ -150,7 +150,7 @@ def _counts(llama: Llama) -> Counts | None:
     if llama.experts is None:
         return None
     counts = llama.experts.counts()
-    return Counts(counts.hits, counts.misses, counts.bytes, counts.busy_seconds, counts.places)
+    return Counts(counts.hits, counts.misses, counts.bytes, counts.busy_seconds, counts.places, counts.announced_used)
 
 
 def _reading(llama: Llama, shape: ModelShape, layout: Layout) -> Reading | None:
@@ -167,7 +167,7 @@ def _keep(kept: Remembered, shape: ModelShape, reading: Reading | None, found: M
     if reading is None or counts is None or not found.settled:
         return None
     what = _RANDOM if asked.text is None else f"text of {asked.text.name}"
-    return hits.keep(kept, shape, reading.share, counts.hits, counts.misses, what)
+    return hits.keep(kept, shape, reading.share, counts.kept, counts.uses - counts.kept, what)
 
 
 def _notes(found: Measured, hit: Hit | None) -> Iterator[str]:

@@ -140,6 +140,9 @@ def test_rates_of_counts() -> None:
     assert (counts.hit_rate, counts.disk_rate) == (0.75, 4000)
     assert (Counts(0, 0, 0, 0.0, 4).hit_rate, Counts(0, 0, 0, 0.0, 4).disk_rate) == (1.0, 0.0)
     assert Phase(10, 4.0, None).rate == 2.5
+    ahead = Counts(hits=30, misses=10, bytes=2000, busy_seconds=0.5, places=4, announced_used=10)
+    assert (ahead.kept, ahead.hit_rate) == (20, 0.5), "what is read ahead is read all the same"
+    assert ahead.since(Counts(10, 5, 500, 0.25, 4, 2)) == Counts(20, 5, 1500, 0.25, 4, 8)
 
 
 def told(value: float) -> Rate:
