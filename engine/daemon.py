@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 import uvicorn
 
-from engine import side_file
+from engine import hits, side_file
 from engine.access import LOCAL_HOSTS
 from engine.batch import Batcher
 from engine.connection import DeadlineProtocol
@@ -208,12 +208,14 @@ def _experts(file: ModelFile, options: ServeOptions, layout: Layout) -> ExpertCa
 
 def _outlook(file: ModelFile, options: ServeOptions) -> Outlook:
     """What `kimicode models plan` would say, by what is known of this machine without measuring."""
-    machine = quick(file.path, file.path.parent, remembered(), Looking(options.attention))
+    shape, known = read(file.path), remembered()
+    machine = quick(file.path, file.path.parent, known, Looking(options.attention))
     gpus = tuple(gpu(device) for device in devices() if device.kind in (Kind.GPU, Kind.IGPU))
     kind: Literal["f16", "q8_0"] | None = None
     if options.kv_type is not None:
         kind = "q8_0" if options.kv_type is KvType.Q8_0 else "f16"
-    return outlook(read(file.path), replace(machine, gpus=gpus), Wishes(options.context, kind, options.experts))
+    machine = replace(machine, gpus=gpus, hits=hits.recall(known, shape))
+    return outlook(shape, machine, Wishes(options.context, kind, options.experts))
 
 
 def _listener(options: ServeOptions, file: ModelFile) -> AbstractContextManager[socket.socket]:

@@ -19,6 +19,7 @@ from engine.expert_cache import ExpertCache, ExpertState, Keeper, copies_of, onl
 from engine.expert_files import expert_files, is_expert
 from engine.gguf import ARCHITECTURE, Header
 from engine.layout import STORE
+from engine.machine import Memory, memory
 from engine.native.plugin import Loaded
 from engine.native.store import Store
 from engine.native.weights import WeightsLibrary
@@ -51,7 +52,7 @@ class Kept:
         )
 
 
-def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: Loaded) -> Kept:
+def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: Loaded, look: Callable[[], Memory] = memory) -> Kept:
     """The store for those experts of this model that `overriding` sends there. Raises `EngineError` where there can't be one, with the
     reason and what to do, and `ModelFileError` where files that were named for it are wrong."""
     if reason := refusal(loaded):
@@ -65,20 +66,20 @@ def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: 
     layers = {int(match[0]) for tensor in names if (match := re.search(r"\d+", tensor.name))}
     store = Store(only(files, layers), cache.memory, copies=copies_of(files.files, cache.copies)[1:])
     try:
-        return Kept(store, _keeper(store, cache.memory, len(layers) * files.experts, parts.first.header))
+        return Kept(store, _keeper(store, cache.memory, len(layers) * files.experts, parts.first.header, look))
     except EngineError:
         store.close()
         raise
 
 
-def _keeper(store: Store, memory: int, experts: int, header: Header) -> Keeper:
-    """Who keeps the store at `memory` bytes, or at what all experts need where that is less."""
+def _keeper(store: Store, most: int, experts: int, header: Header, look: Callable[[], Memory]) -> Keeper:
+    """Who keeps the store at `most` bytes, or at what all experts need where that is less."""
     place_bytes = store.counts().place_bytes
-    planned = min(memory, experts * place_bytes)
+    planned = min(most, experts * place_bytes)
     store.resize(planned)
     used = int(header.number(f"{ARCHITECTURE}.expert_used_count", 1))
     # The system may have given less than it was asked for.
-    return Keeper(store, planned, used * place_bytes, given=(store.counts().places + 1) * place_bytes - 1)
+    return Keeper(store, planned, used * place_bytes, given=(store.counts().places + 1) * place_bytes - 1, look=look)
 
 
 def refusal(loaded: Loaded) -> str:

@@ -30,7 +30,7 @@ from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
 from engine.expert_cache import ExpertCache, ExpertState
 from engine.expert_loading import Kept, leaves, load_around, open_store
-from engine.machine import numa_nodes
+from engine.machine import Memory, memory, numa_nodes
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
 from engine.native.store import Store
@@ -161,17 +161,20 @@ class Llama:
     `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores; `attention` says which kernel computes
     attention; `experts` is the store of routed experts, and where there is none, in spite of the wish, `unstored` says why, and what to do.
     Without a store all weights are mapped. `wanted` is asked while loading, a few hundred times; once it answers False loading stops.
+    `look` tells the machine's memory, to which a store's size is fitted while batches run.
     Raises `ModelFileError` where llama.cpp refuses the file or it can't be read, and `EngineError` where it can't make the context
     (memory), loading was stopped, a store that is required can't be, or another model in this process has another `attention`.
     """
 
-    def __init__(self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True, look: Callable[[], Memory] = memory
+    ) -> None:
         self._context: int | None = None
         self._model: int | None = None
         self._log = _library()
         self.unstored = ""
         self.attention, loaded = _attention(options)
-        self._kept = self._keep(path, options, loaded)
+        self._kept = self._keep(path, options, loaded, look)
         try:
             self._model = self._load(path, options.placement, wanted)
             self._context = self._open(path, options)
@@ -274,12 +277,12 @@ class Llama:
             self._kept.store.close()
             self._kept = None
 
-    def _keep(self, path: Path, options: Options, loaded: Loaded) -> Kept | None:
+    def _keep(self, path: Path, options: Options, loaded: Loaded, look: Callable[[], Memory]) -> Kept | None:
         """The store of experts, opened before the model is loaded: only then llama.cpp's devices take their computations."""
         if options.experts is None:
             return None
         try:
-            return open_store(read_parts(path), options.experts, overrides(options.placement, stored=True), loaded)
+            return open_store(read_parts(path), options.experts, overrides(options.placement, stored=True), loaded, look)
         except ModelFileError:
             raise
         except EngineError as reason:

@@ -311,6 +311,16 @@ def test_a_store_that_shrinks_and_grows_says_the_same(stored: NDArray[np.float32
             np.testing.assert_array_equal(speak(llama), stored)
 
 
+def test_a_machine_short_of_memory_gets_some_back(stored: NDArray[np.float32], capfd: pytest.CaptureFixture[str]) -> None:
+    with Llama(NANO, options(ExpertCache(MANY)), look=lambda: Memory(100 * GB, 0)) as llama:
+        np.testing.assert_array_equal(speak(llama), stored)
+        state = llama.expert_state()
+        assert state is not None
+        assert state.cache_bytes == state.planned_bytes // 32 * 2, "the two that a token uses"
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "memory is short" in line
+
+
 def test_a_file_that_is_cut_or_changed_underneath_fails_the_batch_and_says_why(copied: Path) -> None:
     with Llama(copied, options(ExpertCache(FEW))) as llama:
         speak(llama)
