@@ -227,7 +227,8 @@ void Desk::announce(int layer, std::span<const int> experts) {
     Lock lock(mutex_);
     forget_announced(layer);
     // Layers that were announced, but not computed: their computation was given up.
-    while (!announced_.empty() && announced_.size() + experts.size() > most_announced()) forget_announced(shelf_->layer(announced_.front()));
+    while (!announced_.empty() && announced_.size() + experts.size() > most_announced())
+        forget_announced(shelf_->layer(announced_.front()));
     for (int expert : experts)
         if (announced_.size() == most_announced() || !announce_one(layer * options_.experts + expert)) return;
 }

@@ -72,6 +72,14 @@ def test_a_file_that_was_written_to_is_an_error(model: Written) -> None:
             store.fetch(3, 15)
 
 
+def test_another_file_in_its_place_changes_nothing(model: Written) -> None:
+    file = model.files.files[0]
+    with Store(model.files, 8 * PLACE) as store:
+        written(file.with_name("new"), seed=2)
+        file.with_name("new").replace(file)
+        assert np.array_equal(store.fetch(3, 15), model.expert(3, 15))
+
+
 def test_what_is_wrong_is_said(model: Written) -> None:
     files = model.files
     with pytest.raises(EngineError, match="too small: 100 bytes, but it must have room for 2 of layer 0"):
