@@ -19,10 +19,10 @@ namespace kimicode {
 
 template <class S> struct Int4Tile {
     static constexpr int LANES = S::lanes, WORDS = GROUP / 4;
-    static constexpr int FEW = 3;            // rows of activations for which nothing unpacked is kept
+    static constexpr int FEW = 3;             // rows of activations for which nothing unpacked is kept
     static constexpr int TALL = 4, WIDE = 2; // of a register block: rows of activations, and vectors of rows of W
     static constexpr int CHUNK = 256 / LANES; // groups of WIDE vectors: 16 KiB
-    static constexpr int MANY = 32;          // rows of activations that stay in the second cache: 288 KiB at a width of 7,168
+    static constexpr int MANY = 32;           // rows of activations that stay in the second cache: 288 KiB at a width of 7,168
     using L = Lanes<LANES>;
     using F = typename L::F;
     using Bytes = typename S::Bytes;
@@ -66,17 +66,21 @@ template <class S> struct Int4Tile {
             for (int n = 0; n < N; ++n) out[m * N + n] += S::whole(sum[m][n], x[m][at].offset) * (scales[n] * L::splat(x[m][at].scale));
     }
 
-    // One vector of rows, unpacked for M rows of activations.
-    template <int M> static void multiply_few(const Rows &w, const Group *const *x, F *out) {
-        F sum[M] = {};
+    // N vectors of rows times M rows of activations: `out` [M][N].
+    template <int N, int M> static void multiply_few(const Rows &w, const Group *const *x, F *out) {
+        F sum[M * N] = {};
         const std::byte *block = w.start, *ahead = w.ahead;
-        for (int g = 0; g < w.groups; ++g, block += INT4_BLOCK, ahead += LANES * INT4_BLOCK) {
-            Bytes values[WORDS];
-            fetch(ahead);
-            S::unpack(block, w.stride, values, 1);
-            F scale = S::scales(block, w.stride);
+        for (int g = 0; g < w.groups; ++g, block += INT4_BLOCK) {
+            Bytes values[WORDS][N];
+            F     scales[N];
+#pragma GCC unroll 2
+            for (int n = 0; n < N; ++n, ahead += LANES * INT4_BLOCK) {
+                fetch(ahead);
+                S::unpack(block + n * LANES * w.stride, w.stride, values[0] + n, N);
+                scales[n] = S::scales(block + n * LANES * w.stride, w.stride);
+            }
 #pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) multiply_group<1, 1>(values, &scale, x + m, g, sum + m);
+            for (int m = 0; m < M; ++m) multiply_group<N, 1>(values[0], scales, x + m, g, sum + m * N);
         }
         memcpy(out, sum, sizeof sum);
     }
@@ -112,13 +116,12 @@ template <class S> struct Int4Tile {
         }
     }
 
+    // The same by whichever is faster; two vectors share what they read of one row of activations, registers are too few for more rows.
     template <int N> static void multiply_rows(const Rows &w, const Group *const *x, int count, F *out) {
-        switch (N == 1 ? count : 0) {
-            case 1: return multiply_few<1>(w, x, out);
-            case 2: return multiply_few<2>(w, x, out);
-            case 3: return multiply_few<3>(w, x, out);
-            default: return multiply_many<N>(w, x, count, out);
-        }
+        if (count == 1) return multiply_few<N, 1>(w, x, out);
+        if (N == 1 && count == 2) return multiply_few<1, 2>(w, x, out);
+        if (N == 1 && count == 3) return multiply_few<1, 3>(w, x, out);
+        multiply_many<N>(w, x, count, out);
     }
 
     // The results of `rows` rows from `first` on, for at most MANY rows of activations; N vectors hold them.
@@ -139,7 +142,7 @@ template <class S> struct Int4Tile {
             p.out = all.out + from;
             p.count = std::min(MANY, all.count - from);
             int first = p.first;
-            if (p.count > FEW)
+            if (p.count == 1 || p.count > FEW)
                 for (; first + WIDE * LANES <= p.last; first += WIDE * LANES) multiply_part<WIDE>(p, first, WIDE * LANES);
             for (; first + LANES <= p.last; first += LANES) multiply_part<1>(p, first, LANES);
             // The last vector has some rows a second time, or, where there are too few for one, each row has its own.
