@@ -18,6 +18,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -172,10 +173,10 @@ def streamed(chosen: argparse.Namespace, what: Slice, machine: experts_streamed.
     found: dict[Routing, Found] = {}
     for routing in (Routing.SKEWED, Routing.UNIFORM):
         print(f"  {routing.value} routing", file=sys.stderr, flush=True)
-        found[routing] = experts_streamed.measure(what, routing, machine, budget, quick=chosen.quick)
-        if not chosen.quick:
-            planned = found[routing].points["ours"][0].share
-            experts_streamed.other_shares(found[routing], what, machine, budget, planned)
+        each = found[routing] = experts_streamed.measure(what, routing, machine, budget, report.attempt, quick=chosen.quick)
+        if not chosen.quick and "ours" in each.points and "mapped" in each.decoded:
+            share = each.points["ours"][0].share
+            report.attempt("mapped with less memory", partial(experts_streamed.other_shares, each, what, machine, budget, share))
     drive = max(drive, experts_system.drive_rate(what.path))
     figures = experts_figures.streamed(found, drive)
     report.figures |= {"drive_gb_s": drive / 1e9, "slice_gb": what.bytes / 1e9, **figures}

@@ -1,11 +1,13 @@
 """Tokens of the slice that is larger than memory: ours with its store, llama.cpp's mapping, ik_llama.cpp's read-ahead, one after the other.
 
-Each begins with an empty page cache in a process of its own, and fills memory for a while before it is measured. Bytes are what the drive
-gave while it was measured. What this module does not do: say what the numbers mean (`experts_figures`).
+Each begins with an empty page cache in a process of its own, reads a prompt (with the skewed routing), and decodes for a while, so that
+memory is full before single tokens are measured. Bytes are what the drive gave meanwhile. llama.cpp computes the last layer only of tokens
+whose scores are wanted: a prompt meets the experts of the layers before it.
+What this module does not do: say what the numbers mean (`experts_figures`).
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,7 +45,7 @@ class Budget:
     point: float
 
 
-QUICK: Final = Budget(45, 25, 8, 12)
+QUICK: Final = Budget(35, 20, 6, 10)
 LONG: Final = Budget(150, 60, 40, 40)
 
 
@@ -98,22 +100,28 @@ def store_memory(path: Path) -> int:
     return layout.placement.expert_memory
 
 
-def measure(what: Slice, routing: Routing, machine: Machine, budget: Budget, *, quick: bool) -> Found:
-    """Everything with one routing; prompts only with the skewed one. Raises `PeerError` and `EngineError`."""
+Attempt = Callable[[str, Callable[[], None]], None]
+"""Do it, and note why it couldn't be done."""
+
+
+def measure(what: Slice, routing: Routing, machine: Machine, budget: Budget, attempt: Attempt, *, quick: bool) -> Found:
+    """Everything with one routing; prompts only with the skewed one. Raises `PeerError` where memory can't be held back, and `EngineError`
+    where the file isn't the slice."""
     experts_slice.route(what, routing)
-    found, prompts = Found(), routing is Routing.SKEWED
+    found, prompts, name = Found(), routing is Routing.SKEWED, f"{routing.value} routing"
     with experts_system.limited(machine.left, machine.folder):
-        _ours(found, what, machine, budget, prompts=prompts)
-        _mapped(found, what, machine, budget, SMALL, prompts=prompts, quick=quick)
+        attempt(f"{name}, ours", lambda: _ours(found, what, machine, budget, prompts=prompts))
+        attempt(f"{name}, mapped", lambda: _mapped(found, what, machine, budget, SMALL, prompts=prompts, quick=quick))
         if prompts:
-            _mapped(found, what, machine, None, LARGE, prompts=True, quick=quick)
+            attempt(f"{name}, mapped, {LARGE}", lambda: _mapped(found, what, machine, None, LARGE, prompts=True, quick=quick))
         if machine.ik is not None:
-            _ik(found, what, machine, budget, prompts=prompts and not quick)
+            attempt(f"{name}, ik_llama.cpp", lambda: _ik(found, what, machine, budget, prompts=prompts and not quick))
     return found
 
 
 def other_shares(found: Found, what: Slice, machine: Machine, budget: Budget, planned: float) -> None:
-    """Mapping's points of the curve: memory is taken away. `planned` is the share that our store had, with which it has been measured."""
+    """Mapping's points of the curve: memory is taken away. `planned` is the share that our store had, with which it has been measured.
+    Raises `PeerError`."""
     found.points["mapped"] = [Point(planned, found.decoded["mapped"])]
     rest = what.bytes - what.experts_bytes
     for share in SHARES:
@@ -127,18 +135,16 @@ def _ours(found: Found, what: Slice, machine: Machine, budget: Budget, *, prompt
     memory = store_memory(what.path)
     numbers = (CELLS, LARGE, STREAMS, machine.threads, memory)
     with _started("ours", what, machine, [sys.executable, HERE / "experts_step.py"], numbers, found) as child:
+        if prompts:
+            before = _counts(child)
+            found.prefill["ours"] = float(child.ask(f"prefill {PROMPT}"))
+            after = _counts(child)
+            found.reading = (after[2] - before[2]) / max(after[3] - before[3], 1e-9)
         child.ask(f"decode {budget.warm} {MOST}")
         decoded = found.decoded["ours"] = _decode(child, what, f"decode {budget.measure} {MOST}", 1)
         found.again = float(child.ask(f"again {AGAIN} 5"))
         found.streams = _decode(child, what, f"streams {budget.measure} {MOST}", STREAMS)
         found.points["ours"] = [Point(min(1.0, memory / what.experts_bytes), decoded), *_points(child, what, budget, memory)]
-        if prompts:
-            child.ask(f"resize {memory}")
-            before = _counts(child)
-            found.prefill["ours"] = float(child.ask(f"prefill {PROMPT}"))
-            after = _counts(child)
-            if after[3] > before[3]:
-                found.reading = (after[2] - before[2]) / (after[3] - before[3])
 
 
 def _points(child: Child, what: Slice, budget: Budget, memory: int) -> Iterator[Point]:
@@ -155,21 +161,21 @@ def _mapped(found: Found, what: Slice, machine: Machine, budget: Budget | None, 
     with _started(
         "mapped", what, machine, [sys.executable, HERE / "experts_step.py"], (CELLS, batch, 1, machine.threads, 0), found
     ) as child:
-        if budget is not None:
-            child.ask(f"decode {budget.warm} {MOST}")
-            found.decoded["mapped"] = _decode(child, what, f"decode {budget.measure} {MOST}", 1)
         if prompts:
             tokens = batch if quick else PROMPT
             found.prefill[f"mapped_{batch}"] = float(child.ask(f"prefill {tokens}")) * PROMPT / tokens
+        if budget is not None:
+            child.ask(f"decode {budget.warm} {MOST}")
+            found.decoded["mapped"] = _decode(child, what, f"decode {budget.measure} {MOST}", 1)
 
 
 def _ik(found: Found, what: Slice, machine: Machine, budget: Budget, *, prompts: bool) -> None:
     assert machine.ik is not None
     with _started("ik", what, machine, [machine.ik], (CELLS, SMALL, machine.threads, "prefetch"), found) as child:
-        child.ask(f"decode {budget.warm} {MOST}")
-        found.decoded["ik"] = _decode(child, what, f"decode {budget.measure} {MOST}", 1)
         if prompts:
             found.prefill["ik"] = float(child.ask(f"prefill {PROMPT}"))
+        child.ask(f"decode {budget.warm} {MOST}")
+        found.decoded["ik"] = _decode(child, what, f"decode {budget.measure} {MOST}", 1)
 
 
 def _started(name: str, what: Slice, machine: Machine, command: Sequence[str | Path], numbers: Sequence[int | str], found: Found) -> Child:
