@@ -19,10 +19,11 @@ namespace kimicode {
 
 template <class S> struct Int4Tile {
     static constexpr int LANES = S::lanes, WORDS = GROUP / 4;
-    static constexpr int FEW = 3;             // rows of activations for which nothing unpacked is kept
-    static constexpr int TALL = 4, WIDE = 2; // of a register block: rows of activations, and vectors of rows of W
-    static constexpr int CHUNK = 256 / LANES; // groups of WIDE vectors: 16 KiB
-    static constexpr int MANY = 32;           // rows of activations that stay in the second cache: 288 KiB at a width of 7,168
+    static constexpr int FEW = 3;              // rows of activations for which nothing unpacked is kept
+    static constexpr int TALL = 4, WIDE = 2;   // of a register block: rows of activations, and vectors of rows of W
+    static constexpr int ROWS = WIDE * LANES;  // of W, best together
+    static constexpr int CHUNK = 256 / LANES;  // groups of ROWS rows: 16 KiB
+    static constexpr int MANY = 32;            // rows of activations that stay in the second cache: 288 KiB at a width of 7,168
     using L = Lanes<LANES>;
     using F = typename L::F;
     using Bytes = typename S::Bytes;

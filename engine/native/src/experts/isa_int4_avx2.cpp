@@ -43,6 +43,6 @@ bool runs() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f
 
 } // namespace
 
-extern const Int4Kernel int4_avx2 = {"avx2-q4_0", runs, Avx2::lanes, Int4Tile<Avx2>::multiply};
+extern const Int4Kernel int4_avx2 = {"avx2-q4_0", runs, Int4Tile<Avx2>::ROWS, Int4Tile<Avx2>::multiply};
 
 } // namespace kimicode

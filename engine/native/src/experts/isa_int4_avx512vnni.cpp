@@ -34,6 +34,6 @@ bool runs() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 
 } // namespace
 
-extern const Int4Kernel int4_avx512vnni = {"avx512vnni-q4_0", runs, Avx512Vnni::lanes, Int4Tile<Avx512Vnni>::multiply};
+extern const Int4Kernel int4_avx512vnni = {"avx512vnni-q4_0", runs, Int4Tile<Avx512Vnni>::ROWS, Int4Tile<Avx512Vnni>::multiply};
 
 } // namespace kimicode

@@ -41,6 +41,6 @@ bool runs() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f
 
 } // namespace
 
-extern const Int4Kernel int4_avxvnni = {"avxvnni-q4_0", runs, AvxVnni::lanes, Int4Tile<AvxVnni>::multiply};
+extern const Int4Kernel int4_avxvnni = {"avxvnni-q4_0", runs, Int4Tile<AvxVnni>::ROWS, Int4Tile<AvxVnni>::multiply};
 
 } // namespace kimicode

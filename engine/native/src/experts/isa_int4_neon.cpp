@@ -40,6 +40,6 @@ bool runs() { return true; }
 
 } // namespace
 
-extern const Int4Kernel int4_neon = {"neon-q4_0", runs, Neon::lanes, Int4Tile<Neon>::multiply};
+extern const Int4Kernel int4_neon = {"neon-q4_0", runs, Int4Tile<Neon>::ROWS, Int4Tile<Neon>::multiply};
 
 } // namespace kimicode

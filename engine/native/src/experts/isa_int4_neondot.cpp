@@ -45,6 +45,6 @@ bool runs() {
 
 } // namespace
 
-extern const Int4Kernel int4_neondot = {"neondot-q4_0", runs, NeonDot::lanes, Int4Tile<NeonDot>::multiply};
+extern const Int4Kernel int4_neondot = {"neondot-q4_0", runs, Int4Tile<NeonDot>::ROWS, Int4Tile<NeonDot>::multiply};
 
 } // namespace kimicode
