@@ -42,15 +42,15 @@ class Recency final : public Remembered {
 // How often it was used, each use counting for half as much after every `half` tokens. As all lose at the same rate, their order changes by
 // uses alone: what is kept is the logarithm of the sum as seen from the first token, which only grows.
 //
-// A token goes through the layers in their order: experts of a lower number than the last ones begin another token. Computations of one
-// layer's model are so taken for fewer tokens than they are.
+// A token goes through the layers in their order, some perhaps in several computations: experts of a lower number than the last ones begin
+// another token. Of a model of one layer so fewer tokens are seen than there are.
 class Frequency final : public Remembered {
   public:
     Frequency(int count, double half) : Remembered(count), rate_(1 / half) {}
 
     void used(const std::vector<int> &experts, bool scan) override {
         if (scan || experts.empty()) return;
-        if (experts[0] <= last_) now_ += rate_;
+        if (experts[0] < last_) now_ += rate_;
         last_ = experts[0];
         for (int expert : experts) {
             double most = std::max(worth_[expert], now_), least = std::min(worth_[expert], now_);

@@ -61,6 +61,14 @@ def test_it_drops_what_it_says(policy: Policy, seed: int, places: int, library: 
 
 
 @pytest.mark.parametrize("policy", Policy)
+def test_a_layer_in_several_computations_is_the_same_as_in_one(policy: Policy, library: Library) -> None:
+    steps, places = trace(1), LAYERS * USED + USED
+    missed = steps.size - simulate(policy, LAYERS * EXPERTS, places, steps)
+    # The gate, the up and the down projection, each by itself: the second and third time all are there.
+    assert 3 * steps.size - simulate(policy, LAYERS * EXPERTS, places, np.repeat(steps, 3, axis=0)) == missed
+
+
+@pytest.mark.parametrize("policy", Policy)
 def test_with_room_for_all_each_expert_is_missed_once(policy: Policy, library: Library) -> None:
     steps = trace(1)
     assert simulate(policy, LAYERS * EXPERTS, LAYERS * EXPERTS, steps) == steps.size - len(np.unique(steps))

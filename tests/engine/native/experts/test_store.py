@@ -12,8 +12,9 @@ PARTS: Final = (
     "memory",
 )
 WATCHED: Final = {
-    "memory": ("-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=all"),
-    "threads": ("-g1", "-fsanitize=thread"),
+    # Compiled in half the time without optimisation.
+    "memory": ("-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=all"),
+    "threads": ("-O0", "-g1", "-fsanitize=thread"),
 }
 
 
