@@ -108,7 +108,7 @@ def _load(attention: Attention, path: Path, *, experts: bool) -> Loaded:
     if attention is Attention.STOCK and not experts:
         return STOCK
     if not path.exists():
-        return _without(attention, f"the attention kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}")
+        return _without(attention, f"kimicode's kernels are not built: install a C++ compiler (Debian, Ubuntu: g++) and {_again()}")
     try:
         library = Library(path)
     except EngineError as error:

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from engine import control
-from engine.commands import app
+from engine.commands import ExpertsChoice, app
+from engine.layout import Experts
 from tests.engine.process import client
 from tests.engine.tinygguf import write
 
@@ -103,3 +104,7 @@ def test_an_engine_shows_its_store_of_experts(tmp_path: Path, monkeypatch: pytes
 def test_an_engine_process_does_not_load_what_only_commands_need() -> None:
     code = "import engine.__main__, sys; print([name for name in ('typer', 'httpx', 'torch', 'kimicode') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_command_line_knows_every_keeper_of_experts() -> None:
+    assert [choice.value for choice in ExpertsChoice] == [keeper.value for keeper in Experts]

@@ -176,6 +176,27 @@ for other in (Attention.PRECISE, Attention.STOCK):
     ]
 
 
+def test_experts_get_the_library_also_without_its_attention(library: Library, tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from engine.devices import devices
+from engine.llama import attention_kernel
+from engine.native.plugin import Attention
+path = Path(sys.argv[1])
+def names():
+    return [device.name for device in devices() if device.name in ("MLA", "EXP")]
+print(attention_kernel(Attention.STOCK, path).missing, names())
+loaded = attention_kernel(Attention.STOCK, path, experts=True)
+print((loaded.kernel, loaded.reason), loaded.missing, sorted(names()))
+assert attention_kernel(Attention.STOCK, path, experts=True) is attention_kernel(Attention.STOCK, path) is loaded
+"""
+    assert python(code, TARGET).splitlines() == [" []", "(None, '')  ['EXP', 'MLA']"]
+    without = python(code, tmp_path / "none.so").splitlines()
+    assert without[0] == " []"
+    assert re.fullmatch(r"\(None, ''\) kimicode's kernels are not built: .* \[\]", without[1])
+
+
 def test_names_on_the_command_line() -> None:
     assert [choice.value for choice in AttentionChoice] == [AUTO, *sorted(kind.value for kind in Attention)]
     assert [wish(kind.value) for kind in Attention] == list(Attention)
