@@ -70,7 +70,7 @@ bool Desk::next(Asked &a, ExpertBytes &bytes, bool wait) {
         if (!a.error.empty()) throw ReadError(a.error);
         if (!a.ready.empty()) break;
         if (!a.left || !wait) return false;
-        if (!a.pins) take_from_another(a);
+        if (!a.pins && take_from_another(a)) continue;
         ++a.waiters;
         idle(a);
         a.changed.wait(lock);
