@@ -40,7 +40,8 @@ Files::Files(const std::vector<std::vector<std::string>> &copies, bool direct, c
     : system_(system), copies_((int)copies.size()) {
     if (copies.empty() || copies[0].empty()) throw std::runtime_error("there are no files to read from");
     for (const auto &copy : copies)
-        if (copy.size() != copies[0].size()) fail(copy.empty() ? "a copy" : copy[0], "this copy has another number of files than " + copies[0][0]);
+        if (copy.size() != copies[0].size())
+            fail(copy.empty() ? "a copy" : copy[0], "this copy has another number of files than " + copies[0][0]);
     open_.reserve(copies.size() * copies[0].size());
     try {
         for (const auto &copy : copies)
@@ -90,7 +91,8 @@ void Files::compare(const Open &first, const Open &copy) const {
     uint64_t sectors = (first.was.size + SECTOR - 1) / SECTOR;
     for (uint64_t i = 0; i < SAMPLES && i < sectors; ++i) {
         uint64_t offset = sectors <= SAMPLES ? i * SECTOR : (sectors - 1) * i / (SAMPLES - 1) * SECTOR;
-        long     there = system_.read(first.descriptor, a.data(), SECTOR, offset), here = system_.read(copy.descriptor, b.data(), SECTOR, offset);
+        long     there = system_.read(first.descriptor, a.data(), SECTOR, offset);
+        long     here = system_.read(copy.descriptor, b.data(), SECTOR, offset);
         // What can't be read now is found out when it is asked for.
         if (there > 0 && there == here && memcmp(a.data(), b.data(), (size_t)here) != 0)
             fail(copy.path, "it is no copy of " + first.path + ": they differ behind byte " + std::to_string(offset) + ": copy it again");
@@ -116,7 +118,8 @@ void Files::forget(int copy, int file, uint64_t offset, size_t bytes) const {
 
 std::string Files::changed(int file, bool thoroughly) {
     for (int copy = 0; copy < copies_; ++copy)
-        if (Open &o = open_[index(copy, file)]; changed(o, thoroughly)) return o.path + " changed while the engine uses it: restart the engine";
+        if (Open &o = open_[index(copy, file)]; changed(o, thoroughly))
+            return o.path + " changed while the engine uses it: restart the engine";
     return "";
 }
 

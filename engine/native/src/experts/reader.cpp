@@ -38,7 +38,8 @@ std::unique_ptr<Ring> ring_for(const Files &files, ReaderOptions &options, const
             auto ring = system.ring((unsigned)(options.depth * files.copies()), files.descriptors());
             note = "io_uring";
             if (options.depth < wanted)
-                note += ", depth " + std::to_string(options.depth) + " instead of " + std::to_string(wanted) + ": memory is short (ulimit -l)";
+                note += ", depth " + std::to_string(options.depth) + " instead of " + std::to_string(wanted) +
+                        ": memory is short (ulimit -l)";
             return ring;
         } catch (const std::system_error &error) {
             if (error.code().value() == ENOMEM && options.depth > 1) {

@@ -1,7 +1,7 @@
 // Reads from a model's files, past the page cache, many at a time.
 //
-// A model may lie on several drives: then every file has several copies, and pieces of a read come from all of them, from each as fast as it
-// can. A read that fails, or is short, is tried once more, from another copy where there is one. A file that has changed since it was
+// A model may lie on several drives: then every file has several copies, and pieces of a read come from all of them, from each as fast as
+// it can. A read that fails, or is short, is tried once more, from another copy where there is one. A file that has changed since it was
 // opened fails. What this does not do: know experts or layers, or decide what to read.
 
 #pragma once

@@ -29,7 +29,8 @@ KIMICODE_API int kimicode_measure_reader(const struct kimicode_reader *, double 
 
 /* The same with all pieces and depths that come into question, about so many seconds together: what to open a store with, the smallest
    that is within 3 % of the fastest. `piece` and `depth` given are not used. */
-KIMICODE_API int kimicode_tune_reader(const struct kimicode_reader *, double seconds, struct kimicode_read_rate *, char *error, size_t room);
+KIMICODE_API int kimicode_tune_reader(const struct kimicode_reader *, double seconds, struct kimicode_read_rate *, char *error,
+                                      size_t room);
 
 #ifdef __cplusplus
 }

@@ -63,8 +63,8 @@ class RingReader final : public QueueReader {
 
 } // namespace
 
-std::unique_ptr<Reader> read_by_ring(std::unique_ptr<Files> files, const ReaderOptions &options, Reader::Done done, std::unique_ptr<Ring> ring,
-                                     std::string note) {
+std::unique_ptr<Reader> read_by_ring(std::unique_ptr<Files> files, const ReaderOptions &options, Reader::Done done,
+                                     std::unique_ptr<Ring> ring, std::string note) {
     return std::make_unique<RingReader>(std::move(files), options, std::move(done), std::move(ring), std::move(note));
 }
 

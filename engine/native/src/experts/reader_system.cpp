@@ -58,6 +58,9 @@ int identify_named(const std::string &path, Identity &found) {
 
 } // namespace
 
-System System::real() { return {open_file, [](int descriptor) { ::close(descriptor); }, read_file, forget_pages, identify_open, identify_named, open_ring}; }
+System System::real() {
+    auto close_file = [](int descriptor) { ::close(descriptor); };
+    return {open_file, close_file, read_file, forget_pages, identify_open, identify_named, open_ring};
+}
 
 } // namespace kimicode::reading

@@ -80,7 +80,7 @@ class KernelRing final : public Ring {
         for (unsigned i = 0; i < p.sq_entries; ++i) rings_.at<unsigned>(p.sq_off.array)[i] = i;
         next_ = *tail_;
         probe();
-        registered_ = syscall(SYS_io_uring_register, ring_.number, IORING_REGISTER_FILES, descriptors.data(), (unsigned)descriptors.size()) == 0;
+        registered_ = tell(IORING_REGISTER_FILES, descriptors.data(), descriptors.size()) == 0;
         try_one();
     }
 
@@ -102,7 +102,7 @@ class KernelRing final : public Ring {
         }
         __atomic_store_n(tail_, next_, __ATOMIC_RELEASE);
         unsigned unsubmitted = next_ - __atomic_load_n(head_, __ATOMIC_ACQUIRE);
-        if (syscall(SYS_io_uring_enter, ring_.number, unsubmitted, some() ? 0u : 1u, IORING_ENTER_GETEVENTS, nullptr, size_t{0}) >= 0) return;
+        if (enter(unsubmitted, some() ? 0 : 1) >= 0) return;
         // Short of memory: what is there already may free some, else only time can help. A signal: the caller comes again.
         if (errno != EINTR && !some()) poll(nullptr, 0, 1);
     }
@@ -127,6 +127,13 @@ class KernelRing final : public Ring {
     }
 
   private:
+    long enter(unsigned submit, unsigned wait_for) {
+        return syscall(SYS_io_uring_enter, ring_.number, submit, wait_for, IORING_ENTER_GETEVENTS, nullptr, size_t{0});
+    }
+    long tell(unsigned what, const void *values, size_t count) {
+        return syscall(SYS_io_uring_register, ring_.number, what, values, (unsigned)count);
+    }
+
     io_uring_sqe &fresh(uint8_t operation, uint64_t tag) {
         io_uring_sqe &request = requests_.at<io_uring_sqe>(0)[next_++ & mask_];
         memset(&request, 0, sizeof request);
@@ -141,7 +148,7 @@ class KernelRing final : public Ring {
         alignas(io_uring_probe) std::byte room[sizeof(io_uring_probe) + OPERATIONS * sizeof(io_uring_probe_op)]{};
         auto                             *found = reinterpret_cast<io_uring_probe *>(room);
         // Linux 5.6, which can read, is the first that can be asked.
-        if (syscall(SYS_io_uring_register, ring_.number, IORING_REGISTER_PROBE, found, OPERATIONS)) fail(errno == EINVAL ? ENOSYS : errno);
+        if (tell(IORING_REGISTER_PROBE, found, OPERATIONS)) fail(errno == EINVAL ? ENOSYS : errno);
         for (int operation : {IORING_OP_READ, IORING_OP_POLL_ADD})
             if (operation > found->last_op || !(found->ops[operation].flags & IO_URING_OP_SUPPORTED)) fail(ENOSYS);
     }
@@ -151,7 +158,7 @@ class KernelRing final : public Ring {
         alignas(SECTOR) std::byte sector[SECTOR];
         push(0, 0, sector, SECTOR, 0);
         __atomic_store_n(tail_, next_, __ATOMIC_RELEASE);
-        for (long entered; (entered = syscall(SYS_io_uring_enter, ring_.number, 1u, 1u, IORING_ENTER_GETEVENTS, nullptr, size_t{0})) != 1;)
+        for (long entered; (entered = enter(1, 1)) != 1;)
             if (entered < 0 && errno != EINTR) fail(errno);
         uint64_t tag;
         long     result;
@@ -170,7 +177,9 @@ class KernelRing final : public Ring {
 
 } // namespace
 
-std::unique_ptr<Ring> open_ring(unsigned entries, const std::vector<int> &descriptors) { return std::make_unique<KernelRing>(entries, descriptors); }
+std::unique_ptr<Ring> open_ring(unsigned entries, const std::vector<int> &descriptors) {
+    return std::make_unique<KernelRing>(entries, descriptors);
+}
 
 } // namespace kimicode::reading
 
@@ -178,7 +187,9 @@ std::unique_ptr<Ring> open_ring(unsigned entries, const std::vector<int> &descri
 
 namespace kimicode::reading {
 
-std::unique_ptr<Ring> open_ring(unsigned, const std::vector<int> &) { throw std::system_error(ENOSYS, std::generic_category(), "io_uring"); }
+std::unique_ptr<Ring> open_ring(unsigned, const std::vector<int> &) {
+    throw std::system_error(ENOSYS, std::generic_category(), "io_uring");
+}
 
 } // namespace kimicode::reading
 

@@ -25,7 +25,8 @@ class Ring {
     virtual void wake() = 0;
 };
 
-// Raises std::system_error where there is no io_uring, it is forbidden or too old (all ENOSYS or EPERM), or memory or descriptors are short.
+// Raises std::system_error where there is none (ENOSYS, also of a kernel before 5.6), it is forbidden (EPERM), or memory or descriptors are
+// short (ENOMEM, EMFILE).
 std::unique_ptr<Ring> open_ring(unsigned entries, const std::vector<int> &descriptors);
 
 } // namespace kimicode::reading

@@ -72,7 +72,9 @@ void plain(Case &c) {
     c.write(2);
     auto reader = c.open(2);
     say("all", c.read_all(*reader));
-    for (Range range : {Range{0, 0, 1}, {0, SIZE - 1, 1}, {0, SECTOR - 1, 2}, {0, 5000, 3 * PIECE}, {0, SIZE - 5000, 5000}, {0, PIECE, PIECE}, {0, 7, 0}})
+    constexpr Range PARTS[] = {{0, 0, 1}, {0, SIZE - 1, 1}, {0, SECTOR - 1, 2}, {0, 5000, 3 * PIECE}, {0, SIZE - 5000, 5000},
+                               {0, PIECE, PIECE}, {0, 7, 0}};
+    for (const Range &range : PARTS)
         say("part", c.read(*reader, range));
     say("outside", c.read(*reader, {0, SIZE - 10, 11}));
     say("nowhere", c.read(*reader, {1, 0, 11}));
@@ -427,11 +429,27 @@ void soak(Case &c) {
 }
 
 const std::map<std::string, std::function<void(Case &)>> CASES = {
-    {"plain", plain},       {"together", together},   {"once", [](Case &c) { once(c, 1); }}, {"elsewhere", [](Case &c) { once(c, 2); }},
-    {"always", always},     {"pieces", pieces},       {"interrupted", interrupted},          {"ended", ended},
-    {"truncated", truncated}, {"written", written},   {"replaced", replaced},                {"opening", opening},
-    {"descriptors", descriptors}, {"ring", ring},     {"late", [](Case &c) { buffered(c, true); }}, {"buffered", [](Case &c) { buffered(c, false); }},
-    {"forbidden", forbidden}, {"soak", soak}, {"slow", slow},         {"order", order},         {"closing", closing},
+    {"plain", plain},
+    {"together", together},
+    {"once", [](Case &c) { once(c, 1); }},
+    {"elsewhere", [](Case &c) { once(c, 2); }},
+    {"always", always},
+    {"pieces", pieces},
+    {"interrupted", interrupted},
+    {"ended", ended},
+    {"truncated", truncated},
+    {"written", written},
+    {"replaced", replaced},
+    {"opening", opening},
+    {"descriptors", descriptors},
+    {"ring", ring},
+    {"forbidden", forbidden},
+    {"buffered", [](Case &c) { buffered(c, false); }},
+    {"late", [](Case &c) { buffered(c, true); }},
+    {"slow", slow},
+    {"order", order},
+    {"closing", closing},
+    {"soak", soak},
 };
 
 } // namespace

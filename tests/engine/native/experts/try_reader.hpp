@@ -28,7 +28,9 @@ inline Bytes random_bytes(size_t count, unsigned seed) {
     return bytes;
 }
 
-inline void write(const std::string &path, const Bytes &bytes) { std::ofstream(path, std::ios::binary).write(bytes.data(), (long)bytes.size()); }
+inline void write(const std::string &path, const Bytes &bytes) {
+    std::ofstream(path, std::ios::binary).write(bytes.data(), (long)bytes.size());
+}
 
 // Shut, it holds whoever comes until it is opened.
 class Gate {
