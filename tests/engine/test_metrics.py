@@ -9,6 +9,7 @@ import pytest
 
 from engine.answer import Usage
 from engine.batch import Prefilled
+from engine.expert_cache import ExpertState
 from engine.metrics import Histogram, Metrics, Outcome, Watch
 from engine.parse import ContentText, ParsedAnswer
 from engine.service import Answered
@@ -93,7 +94,8 @@ def test_the_server_page_names_every_metric(small: Tokenizer) -> None:
     loaded = service(small, Script())
     try:
         store = {f"disk_{name}": 0.0 for name in asdict(StoreState())}
-        text = Metrics().text({**loaded.metrics(), **store})
+        experts = {f"experts_{name}": 0.0 for name in asdict(ExpertState(0, 0, 0, 0, 0, 0, 0, 0.0))}
+        text = Metrics().text({**loaded.metrics(), **store, **experts})
     finally:
         loaded.close()
     assert {name.removeprefix("kimicode_engine_") for name in re.findall(r"# TYPE (\S+)", text)} <= named
