@@ -63,9 +63,12 @@ int kimicode_store_open(const kimicode_store *asked) {
     return told([&] {
         if (open_store()) throw std::runtime_error("a store of experts is open already; close it first");
         auto options = std::make_shared<const StoreOptions>(options_of(*asked));
-        set_open_store(Store::open(*options));
-        std::lock_guard lock(mutex);
-        opened = std::move(options);
+        std::shared_ptr<Store> store = Store::open(*options);
+        {
+            std::lock_guard lock(mutex);
+            opened = std::move(options);
+        }
+        set_open_store(std::move(store));
     });
 }
 
