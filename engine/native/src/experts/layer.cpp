@@ -67,11 +67,11 @@ void each_row(Team &team, int count, const std::function<void(int)> &work) {
 }
 
 // Every thread takes pieces until none is left. `between` prepares a group's next phase.
-void work_through(Queue &queue, Team &team, const std::function<void(const Piece &, int)> &work,
-                  const std::function<void(const Piece &)> &between) {
+void work_through(Queue &queue, Team &team, const std::function<void(const Task &, int)> &work,
+                  const std::function<void(const Task &)> &between) {
     team.run([&](int member) {
         try {
-            for (Piece piece; queue.take(piece);) {
+            for (Task piece; queue.take(piece);) {
                 work(piece, member);
                 if (!queue.finish(piece)) continue;
                 between(piece);
@@ -109,8 +109,8 @@ class Layer {
         });
         Queue queue(groups_, *loan, {pieces(l_.hidden, rows_), pieces(l_.width, down_rows_)});
         work_through(
-            queue, team, [&](const Piece &p, int member) { p.phase == 0 ? inner(p, member) : outer(p, member); },
-            [&](const Piece &p) {
+            queue, team, [&](const Task &p, int member) { p.phase == 0 ? inner(p, member) : outer(p, member); },
+            [&](const Task &p) {
                 if (p.phase == 0) quantise(p.group);
             });
     }
@@ -132,7 +132,7 @@ class Layer {
     }
 
     // Some rows of gate and up, and what comes of both.
-    void inner(const Piece &p, int member) const {
+    void inner(const Task &p, int member) const {
         int        first = p.index * rows_, last = std::min(first + rows_, l_.hidden), count = groups_.count(p.group);
         size_t     start = groups_.starts[p.group];
         std::byte *scratch = areas_.at(scratch_) + member * (kernel_bytes_ + 2 * part_bytes_);
@@ -154,7 +154,7 @@ class Layer {
     }
 
     // Some rows of down.
-    void outer(const Piece &p, int member) const {
+    void outer(const Task &p, int member) const {
         int    first = p.index * down_rows_, last = std::min(first + down_rows_, l_.width);
         size_t start = groups_.starts[p.group];
         l_.down->multiply({p.bytes.parts[2], l_.hidden, first, last, &inner_rows_[start], groups_.count(p.group), &out_[start]},
@@ -200,12 +200,12 @@ void compute(const ExpertProduct &p, Store &store, Team &team, Block &memory) {
     Queue queue(groups, *loan, {pieces(p.rows, rows)});
     work_through(
         queue, team,
-        [&](const Piece &piece, int member) {
+        [&](const Task &piece, int member) {
             int first = piece.index * rows, last = std::min(first + rows, p.rows), start = groups.starts[piece.group];
             p.weights->multiply({piece.bytes.parts[p.part], p.width, first, last, &from[start], groups.count(piece.group), &out[start]},
                                 areas.at(scratch) + member * kernel_bytes);
         },
-        [](const Piece &) {});
+        [](const Task &) {});
 }
 
 } // namespace kimicode

@@ -14,7 +14,7 @@ constexpr auto LOOKING = std::chrono::microseconds(50);
 Queue::Queue(const Groups &groups, Store::Loan &loan, std::vector<int> pieces)
     : groups_(groups), loan_(loan), pieces_(std::move(pieces)), left_(groups.experts.size(), pieces_[0]) {}
 
-bool Queue::take(Piece &piece) {
+bool Queue::take(Task &piece) {
     std::unique_lock lock(lock_);
     for (;;) {
         if (failed_ || finished_ == groups_.experts.size()) return false;
@@ -49,12 +49,12 @@ bool Queue::fetch(std::unique_lock<std::mutex> &lock) {
     return true;
 }
 
-bool Queue::finish(const Piece &piece) {
+bool Queue::finish(const Task &piece) {
     std::lock_guard lock(lock_);
     return --left_[piece.group] == 0;
 }
 
-void Queue::advance(const Piece &piece) {
+void Queue::advance(const Task &piece) {
     bool last = piece.phase + 1 == (int)pieces_.size();
     if (last) loan_.done(piece.bytes.expert);
     std::lock_guard lock(lock_);

@@ -16,7 +16,7 @@
 
 namespace kimicode {
 
-struct Piece {
+struct Task {
     int         group, phase, index; // the `index`th piece of this phase of this group's expert
     ExpertBytes bytes;
 };
@@ -27,11 +27,11 @@ class Queue {
     Queue(const Groups &groups, Store::Loan &loan, std::vector<int> pieces);
 
     // False when nothing is left to do, or another thread failed. Raises ReadError.
-    bool take(Piece &);
+    bool take(Task &);
 
     // True where it was its phase's last: then the caller does what is needed before the next phase, and calls `advance`.
-    bool finish(const Piece &);
-    void advance(const Piece &);
+    bool finish(const Task &);
+    void advance(const Task &);
 
     // A thread can't go on: the others stop.
     void fail();
