@@ -128,7 +128,7 @@ def test_every_processor_runs_its_kernels(processors: tuple[Processor, ...], fol
 
 def test_every_file_belongs_to_a_kind_of_machine() -> None:
     used = {part.path.name for kind in ("x86_64", "aarch64") for part in sources(kind)}
-    assert used == {path.name for path in FOLDER.glob("*.cpp")}
+    assert used == {path.name for path in FOLDER.rglob("*.cpp")}
 
 
 def test_an_unknown_kind_of_machine_gets_what_any_processor_runs() -> None:

@@ -13,8 +13,8 @@ from engine.native.library import Library
 from engine.native.sources import COMMON, FOLDER, Source, machine, sources
 
 _PROGRAM: Final = Path(__file__).with_name("sanitized.cpp")
-_GGML: Final = frozenset({"plugin", "library", "operation", "matrices"})
-"""Files that need a loaded llama.cpp, and are not in the program."""
+_GGML: Final = frozenset({"plugin", "attention_device", "library", "operation", "matrices"})
+"""Files that need a loaded llama.cpp, and are not in the program; nor are those of the experts, whose tests have programs of their own."""
 _QUICK: Final = ("-O1", "-g1", "-fno-omit-frame-pointer")
 _SANITIZERS: Final = {
     "memory": (*_QUICK, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -25,7 +25,7 @@ _SANITIZERS: Final = {
 def _build(folder: Path, flags: tuple[str, ...], kernels: tuple[str, ...]) -> Path:
     """The program. Without OpenMP, whose threads the thread sanitizer does not know: these are our own team. Files of instruction sets
     that do not run here are there for their names only."""
-    parts = (Source(_PROGRAM, ()), *(part for part in sources(machine()) if part.path.stem not in _GGML))
+    parts = (Source(_PROGRAM, ()), *(part for part in sources(machine()) if part.path.parent == FOLDER and part.path.stem not in _GGML))
     sets = {f"isa_{name.partition('-')[0]}" for name in kernels}
     command = (find_compiler(), *COMMON, "-pthread", f"-I{FOLDER}")
     jobs = []

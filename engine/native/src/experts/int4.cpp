@@ -26,7 +26,7 @@ float greatest(const float *values) {
     return std::bit_cast<float>(most);
 }
 
-void quantise_group(const float *values, Group &out) {
+void quantise_group(const float *values, Activations &out) {
     float most = greatest(values);
     bool  numbers = most <= std::numeric_limits<float>::max();
     if (!numbers || most < LEAST) {
@@ -52,9 +52,9 @@ class Int4 : public Weights {
     int         type() const override { return TYPE_Q4_0; }
     bool        takes(int width) const override { return width > 0 && width % GROUP == 0; }
     size_t      row_bytes(int width) const override { return width / GROUP * INT4_BLOCK; }
-    size_t      quantised_bytes(int width) const override { return (width / GROUP * sizeof(Group) + 63) / 64 * 64; }
+    size_t      quantised_bytes(int width) const override { return (width / GROUP * sizeof(Activations) + 63) / 64 * 64; }
     void        quantise(const float *row, int width, std::byte *out) const override {
-        kimicode::quantise(row, width, reinterpret_cast<Group *>(out));
+        kimicode::quantise(row, width, reinterpret_cast<Activations *>(out));
     }
     int    rows_together() const override { return kernel_.rows_together; }
     size_t scratch(int) const override { return 0; }
@@ -66,7 +66,7 @@ class Int4 : public Weights {
 
 } // namespace
 
-void quantise(const float *row, int width, Group *out) {
+void quantise(const float *row, int width, Activations *out) {
     for (int at = 0; at < width; at += GROUP) quantise_group(row + at, *out++);
 }
 

@@ -19,12 +19,12 @@ constexpr int    TYPE_Q4_0 = 2;   // ggml's number
 
 // 32 activations; each is value * scale. A group that holds something that is no finite number has a scale that is none either; one whose
 // values are all below 1e-36 is zero.
-struct Group {
+struct Activations {
     float   scale;
     int32_t offset; // 8 Σ values
     int8_t  values[GROUP];
 };
-static_assert(sizeof(Group) == 40);
+static_assert(sizeof(Activations) == 40);
 
 struct Int4Kernel {
     const char *name;
@@ -36,7 +36,7 @@ struct Int4Kernel {
 // All of this build, the best first.
 const Int4Kernel *const *int4_kernels(int &count);
 
-void quantise(const float *row, int width, Group *out);
+void quantise(const float *row, int width, Activations *out);
 
 // Those that run here, the best first; null behind the last one.
 const Weights *int4_weights(int index);

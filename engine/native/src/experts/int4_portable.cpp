@@ -7,7 +7,7 @@ namespace kimicode {
 namespace {
 
 // Σ (w - 8) x of one block.
-int32_t products(const uint8_t *halves, const Group &x) {
+int32_t products(const uint8_t *halves, const Activations &x) {
     int32_t low = 0, high = 0;
     for (int i = 0; i < GROUP / 2; ++i) {
         low += (halves[i] & 15) * x.values[i];
@@ -16,7 +16,7 @@ int32_t products(const uint8_t *halves, const Group &x) {
     return low + high - x.offset;
 }
 
-float row_product(const std::byte *row, const Group *x, int groups) {
+float row_product(const std::byte *row, const Activations *x, int groups) {
     float sum = 0;
     for (int g = 0; g < groups; ++g, row += INT4_BLOCK) {
         uint16_t scale;
@@ -31,7 +31,7 @@ void multiply(const Product &p) {
     size_t row_bytes = groups * INT4_BLOCK;
     for (int i = p.first; i < p.last; ++i)
         for (int r = 0; r < p.count; ++r)
-            p.out[r][i] = row_product(p.weights + i * row_bytes, reinterpret_cast<const Group *>(p.rows[r]), groups);
+            p.out[r][i] = row_product(p.weights + i * row_bytes, reinterpret_cast<const Activations *>(p.rows[r]), groups);
 }
 
 bool runs() { return true; }

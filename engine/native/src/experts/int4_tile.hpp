@@ -51,7 +51,7 @@ template <class S> struct Int4Tile {
 
     // One group of M rows of activations times N vectors of rows: `out` [M][N] += the products.
     template <int N, int M>
-    static inline __attribute__((always_inline)) void multiply_group(const Bytes *w, const F *scales, const Group *const *x, int at, F *out) {
+    static inline __attribute__((always_inline)) void multiply_group(const Bytes *w, const F *scales, const Activations *const *x, int at, F *out) {
         Sum sum[M][N];
 #pragma GCC unroll 8
         for (int i = 0; i < WORDS; ++i)
@@ -68,7 +68,7 @@ template <class S> struct Int4Tile {
     }
 
     // N vectors of rows times M rows of activations: `out` [M][N].
-    template <int N, int M> static void multiply_few(const Rows &w, const Group *const *x, F *out) {
+    template <int N, int M> static void multiply_few(const Rows &w, const Activations *const *x, F *out) {
         F sum[M * N] = {};
         const std::byte *block = w.start, *ahead = w.ahead;
         for (int g = 0; g < w.groups; ++g, block += INT4_BLOCK) {
@@ -97,12 +97,12 @@ template <class S> struct Int4Tile {
             }
     }
 
-    template <int N, int M> static void multiply_chunk(const Chunk<N> &w, const Group *const *x, int from, int groups, F *out) {
+    template <int N, int M> static void multiply_chunk(const Chunk<N> &w, const Activations *const *x, int from, int groups, F *out) {
         for (int g = 0; g < groups; ++g) multiply_group<N, M>(w.values[g][0], w.scales[g], x, from + g, out);
     }
 
     // N vectors of rows times `count` rows of activations: `out` [count][N].
-    template <int N> static void multiply_many(const Rows &w, const Group *const *x, int count, F *out) {
+    template <int N> static void multiply_many(const Rows &w, const Activations *const *x, int count, F *out) {
         Chunk<N> chunk;
         memset(out, 0, (size_t)count * N * sizeof *out);
         for (int from = 0; from < w.groups; from += CHUNK) {
@@ -118,7 +118,7 @@ template <class S> struct Int4Tile {
     }
 
     // The same by whichever is faster; two vectors share what they read of one row of activations, registers are too few for more rows.
-    template <int N> static void multiply_rows(const Rows &w, const Group *const *x, int count, F *out) {
+    template <int N> static void multiply_rows(const Rows &w, const Activations *const *x, int count, F *out) {
         if (count == 1) return multiply_few<N, 1>(w, x, out);
         if (N == 1 && count == 2) return multiply_few<1, 2>(w, x, out);
         if (N == 1 && count == 3) return multiply_few<1, 3>(w, x, out);
@@ -132,7 +132,7 @@ template <class S> struct Int4Tile {
         bool             more = first + 2 * N * LANES <= p.last;
         F                sums[MANY * N];
         multiply_rows<N>({start, rows > 1 ? row : 0, p.width / GROUP, more ? start + N * LANES * row : start},
-                         reinterpret_cast<const Group *const *>(p.rows), p.count, sums);
+                         reinterpret_cast<const Activations *const *>(p.rows), p.count, sums);
         for (int m = 0; m < p.count; ++m) memcpy(p.out[m] + first, sums + m * N, rows * sizeof(float));
     }
 

@@ -10,7 +10,8 @@ namespace kimicode {
 namespace {
 
 constexpr size_t LINE = 64;                 // of the cache, and what weights want of memory
-constexpr size_t PIECE_BYTES = 256u << 10;  // of a matrix in one piece of work: small beside what a thread does in a layer
+constexpr size_t SMALLEST = 128u << 10, LARGEST = 1u << 20; // bytes of a matrix in one task: below, a tenth of memory's rate is lost
+constexpr size_t TASKS = 16;                // that a thread should find in a phase, so that all finish together
 constexpr int    FEW_ROWS = 4;              // quantised by one thread: waking others takes as long
 
 size_t lines(size_t bytes) { return (bytes + LINE - 1) / LINE * LINE; }
@@ -34,10 +35,11 @@ class Areas {
     std::byte *start_ = nullptr;
 };
 
-// How many rows of a matrix are one piece.
-int piece_rows(const Weights &weights, int width) {
-    int step = weights.rows_together();
-    return std::max(1, (int)(PIECE_BYTES / weights.row_bytes(width)) / step) * step;
+// How many rows of a matrix are one task, where `experts` of them have `rows` each.
+int task_rows(const Weights &weights, int width, int rows, size_t experts, const Team &team) {
+    size_t row = weights.row_bytes(width), step = weights.rows_together();
+    size_t bytes = std::clamp(row * rows * experts / (team.threads() * TASKS), SMALLEST, LARGEST);
+    return (int)(std::max<size_t>(1, bytes / row / step) * step);
 }
 
 int pieces(int rows, int each) { return (rows + each - 1) / each; }
@@ -88,8 +90,8 @@ void work_through(Queue &queue, Team &team, const std::function<void(const Task 
 class Layer {
   public:
     Layer(const ExpertLayer &l, Team &team, Block &memory)
-        : l_(l), groups_(grouped(l.ids, l.ids_token, l.tokens, l.used, l.experts)), rows_(inner_rows(l)),
-          down_rows_(piece_rows(*l.down, l.hidden)), count_(groups_.largest()), x_gate_(*l.gate, l.width, l.tokens, areas_),
+        : l_(l), groups_(grouped(l.ids, l.ids_token, l.tokens, l.used, l.experts)), rows_(inner_rows(team)),
+          down_rows_(task_rows(*l.down, l.hidden, l.width, groups_.experts.size(), team)), count_(groups_.largest()), x_gate_(*l.gate, l.width, l.tokens, areas_),
           x_up_(l.gate == l.up ? x_gate_ : Quantised(*l.up, l.width, l.tokens, areas_)),
           inner_(*l.down, l.hidden, groups_.choices.size(), areas_) {
         hidden_ = areas_.add(groups_.choices.size() * l.hidden * sizeof(float));
@@ -116,7 +118,10 @@ class Layer {
     }
 
   private:
-    static int inner_rows(const ExpertLayer &l) { return std::max(piece_rows(*l.gate, l.width), piece_rows(*l.up, l.width)); }
+    int inner_rows(const Team &team) const {
+        size_t experts = groups_.experts.size();
+        return std::max(task_rows(*l_.gate, l_.width, l_.hidden, experts, team), task_rows(*l_.up, l_.width, l_.hidden, experts, team));
+    }
 
     float *hidden(size_t choice) const { return reinterpret_cast<float *>(areas_.at(hidden_)) + choice * l_.hidden; }
 
@@ -164,7 +169,7 @@ class Layer {
     const ExpertLayer &l_;
     Areas              areas_;
     Groups             groups_;
-    int                rows_, down_rows_, count_; // of a piece, and of the largest group
+    int                rows_, down_rows_, count_; // of a task, and of the largest group
     Quantised          x_gate_, x_up_, inner_;
     size_t             hidden_, scratch_, kernel_bytes_, part_bytes_;
     std::vector<const std::byte *> gate_rows_, up_rows_, inner_rows_;
@@ -180,7 +185,7 @@ void compute(const ExpertLayer &l, Store &store, Team &team, Block &memory, cons
 void compute(const ExpertProduct &p, Store &store, Team &team, Block &memory) {
     Groups    groups = grouped(p.ids, p.ids_token, p.tokens, p.used, p.experts);
     auto      loan = store.borrow(p.layer, groups.experts, p.tokens >= PROMPT_TOKENS);
-    int       rows = piece_rows(*p.weights, p.width);
+    int       rows = task_rows(*p.weights, p.width, p.rows, groups.experts.size(), team);
     bool      own = p.x_used != 0; // every choice has a row of its own
     Areas     areas;
     Quantised x(*p.weights, p.width, own ? groups.choices.size() : p.tokens, areas);

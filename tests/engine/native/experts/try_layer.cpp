@@ -27,7 +27,7 @@ struct Plain : Weights {
     const char *name() const override { return "plain"; }
     int         type() const override { return 0; }
     bool        takes(int) const override { return true; }
-    size_t      row_bytes(int) const override { return 20000; } // so that a piece is a few rows
+    size_t      row_bytes(int) const override { return 20000; } // so that a task is a few rows
     size_t      quantised_bytes(int width) const override { return (width * sizeof(float) + 63) / 64 * 64; }
     void        quantise(const float *row, int width, std::byte *out) const override { memcpy(out, row, width * sizeof(float)); }
     int         rows_together() const override { return together; }

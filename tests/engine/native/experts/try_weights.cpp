@@ -92,8 +92,8 @@ struct Problem {
         for (int i = 0; i < s.width; ++i) row[i] = r % 5 == 2 ? 1.0f : numbers.value() * (r % 5 == 3 && i % 64 == 5 ? 1e4f : 1.0f);
         if (r % 5 == 4) std::fill_n(row.begin(), GROUP, r % 2 ? 0.0f : 1e-37f);
         size_t groups = s.width / GROUP;
-        auto  &room = in.emplace_back(std::make_unique<Fenced>(groups * sizeof(Group)));
-        Group *out = reinterpret_cast<Group *>(room->start);
+        auto  &room = in.emplace_back(std::make_unique<Fenced>(groups * sizeof(Activations)));
+        Activations *out = reinterpret_cast<Activations *>(room->start);
         quantise(row.data(), s.width, out);
         auto &now = quantised.emplace_back();
         for (size_t g = 0; g < groups; ++g)
@@ -165,7 +165,7 @@ struct Problem {
 bool spreads(const Int4Kernel &kernel) {
     constexpr int WIDTH = 64, ROWS = 9, COUNT = 5;
     std::vector<std::byte> w((size_t)ROWS * WIDTH / GROUP * INT4_BLOCK, (std::byte)0x11);
-    alignas(64) Group      x[COUNT][WIDTH / GROUP];
+    alignas(64) Activations      x[COUNT][WIDTH / GROUP];
     const float            odd[] = {INFINITY, -INFINITY, NAN, std::numeric_limits<float>::max()};
     const std::byte       *rows[COUNT];
     float                  results[COUNT][ROWS], *out[COUNT];
