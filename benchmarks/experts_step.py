@@ -23,9 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import llama_cpp.llama_cpp as api
+
 from engine.errors import EngineError
 from engine.expert_cache import ExpertCache
-from engine.layout import CPU, EXPERT_TENSORS, Placement
 from engine.llama import Entry, Llama, Options
 from engine.native.plugin import DEFAULT, Attention
 
@@ -37,6 +38,8 @@ DEEPEST: Final = 1024
 def main() -> None:
     model, *numbers = sys.argv[1:]
     cells, batch, sequences, threads, memory = map(int, numbers)
+    if not memory:
+        map_weights()
     begun = time.perf_counter()
     try:
         with Llama(Path(model), options(cells, batch, sequences, threads, memory)) as llama:
@@ -49,12 +52,24 @@ def main() -> None:
 
 
 def options(cells: int, batch: int, sequences: int, threads: int, memory: int) -> Options:
-    """For the store, or for llama.cpp alone. Experts that are mapped must be kept from being copied into another order in memory."""
+    """For the store, or for llama.cpp alone."""
     if memory:
         cache = ExpertCache(memory, required=True)
         return Options(cells, batch, sequences, threads=threads, attention=DEFAULT, experts=cache)
-    placement = Placement(0, ((EXPERT_TENSORS, CPU),), cells, "f16", batch)
-    return Options(cells, batch, sequences, threads=threads, attention=Attention.STOCK, placement=placement)
+    return Options(cells, batch, sequences, threads=threads, attention=Attention.STOCK)
+
+
+def map_weights() -> None:
+    """Let llama.cpp map the weights: by default it copies those of some types into another order in memory, which has no room for them.
+    In this process, before a model is loaded."""
+    defaults = api.llama_model_default_params
+
+    def mapping() -> api.llama_model_params:
+        parameters = defaults()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    api.llama_model_default_params = mapping
 
 
 class Server:
