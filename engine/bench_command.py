@@ -53,12 +53,13 @@ def bench(
     text: Annotated[
         Path | None, typer.Option("--text", metavar="FILE", help="Measure with this text instead of random tokens.", show_default=False)
     ] = None,
+    again: Annotated[bool, typer.Option("--measure", help="Measure the machine again first, as `models plan --measure` does.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure a model on this machine beside what `kimicode models plan` predicts. Takes about a minute, more with experts on disk."""
     try:
         with _interruptible() as stop:
-            report = run(Asked(model, tokens, prompt, expert_wish(experts, expert_memory), text), remembered(), stop)
+            report = run(Asked(model, tokens, prompt, expert_wish(experts, expert_memory), text, again), remembered(), stop)
     except StoppedError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(error.exit_code) from None
@@ -73,13 +74,14 @@ def bench(
 
 @dataclass(frozen=True)
 class Asked:
-    """The command line."""
+    """The command line; `again`: measure the machine anew."""
 
     model: str
     tokens: int
     prompt: int
     experts: ExpertWish
     text: Path | None = None
+    again: bool = False
 
 
 def run(asked: Asked, kept: Remembered, stop: threading.Event) -> Bench:
@@ -91,7 +93,7 @@ def run(asked: Asked, kept: Remembered, stop: threading.Event) -> Bench:
     if context > shape.context:
         raise ModelFileError(f"{shape.files[0]}: made for {shape.context:,} tokens of context: ask for less --prompt and --tokens")
     given = _tokens(shape, asked)
-    machine, notes = _looked(shape, kept)
+    machine, notes = _looked(shape, kept, again=asked.again)
     answer = make_plan(shape, machine, Wishes(context, experts=asked.experts))
     if not answer.runs:
         raise EngineError(f"{shape.files[0]}: {'; '.join(answer.problems)}")
@@ -109,9 +111,9 @@ def run(asked: Asked, kept: Remembered, stop: threading.Event) -> Bench:
     return Bench(shape, layout, answer.shares, loaded, reading, rows, hit, (*notes, *_notes(found, hit)))
 
 
-def _looked(shape: ModelShape, kept: Remembered) -> tuple[Machine, tuple[str, ...]]:
+def _looked(shape: ModelShape, kept: Remembered, *, again: bool) -> tuple[Machine, tuple[str, ...]]:
     largest = max(shape.files, key=lambda file: file.stat().st_size)
-    found = survey(largest, largest.parent, kept, looking=Looking())
+    found = survey(largest, largest.parent, kept, again=again, looking=Looking())
     return replace(found.machine, hits=hits.recall(kept, shape)), found.complaints
 
 
