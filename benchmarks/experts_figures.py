@@ -59,6 +59,8 @@ def _of_routing(found: Found, drive: float) -> Iterator[tuple[str, float]]:
         yield from _of_possible(found, ours, drive)
         if found.streams is not None:
             yield from _together(found.streams, ours)
+    if len(found.announced) > 1:
+        yield "streamed_announced_vs_not", found.announced[False].seconds / found.announced[True].seconds
     yield from _prompt(found, drive)
 
 

@@ -71,7 +71,8 @@ class Point:
 @dataclass
 class Found:
     """What was measured with one routing: loading, single tokens, prompts, by who; ours with several sequences, with everything in memory
-    (`again`, seconds of a token), by shares of experts in memory; `reading`: bytes a second of the reader while a prompt was read."""
+    (`again`, seconds of a token), by shares of experts in memory, with and without announcing the next layer's experts; `reading`: bytes a
+    second of the reader while a prompt was read."""
 
     load: dict[str, float] = field(default_factory=dict)
     decoded: dict[str, Decoded] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Found:
     streams: Decoded | None = None
     again: float | None = None
     points: dict[str, list[Point]] = field(default_factory=dict)
+    announced: dict[bool, Decoded] = field(default_factory=dict)
     reading: float | None = None
 
 
@@ -142,6 +144,9 @@ def _ours(found: Found, what: Slice, machine: Machine, budget: Budget, *, prompt
             found.reading = (after[2] - before[2]) / max(after[3] - before[3], 1e-9)
         child.ask(f"decode {budget.warm} {MOST}")
         decoded = found.decoded["ours"] = _decode(child, what, f"decode {budget.measure} {MOST}", 1)
+        for on in (False, True):
+            child.ask(f"predict {int(on)}")
+            found.announced[on] = _decode(child, what, f"decode {budget.point} {MOST}", 1)
         found.again = float(child.ask(f"again {AGAIN} 5"))
         found.streams = _decode(child, what, f"streams {budget.measure} {MOST}", STREAMS)
         found.points["ours"] = [Point(min(1.0, memory / what.experts_bytes), decoded), *_points(child, what, budget, memory)]
