@@ -1,4 +1,4 @@
-"""The `engine` commands: serve, start, stop and status of engine processes, and the text layer by hand.
+"""The `engine` commands: serve, start, stop and status of engine processes, a measurement, and the text layer by hand.
 
 Only arguments, exit codes and printing are here; the work is done in `engine.daemon`, `engine.control` and `engine.jsonlines`. Payload
 goes to stdout, everything else to stderr. What this module does not do: get imported by an engine process, which has no use for typer.
@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from engine import control, jsonlines
+from engine.bench_command import bench
 from engine.daemon import DEFAULT_DISK_GB, DEFAULT_PARALLEL, MAX_PARALLEL, ServeOptions, access_token, disk_folder, expert_bytes
 from engine.daemon import serve as serve_process
 from engine.errors import EngineError
@@ -202,6 +203,9 @@ def status(model: SomeModelArgument = None) -> None:
     if not engines:
         typer.echo("no engine is running", err=True)
         raise typer.Exit(_NOT_RUNNING)
+
+
+app.command()(bench)
 
 
 @app.command()
