@@ -18,6 +18,7 @@ from tests.engine.native.cases import causal, usual
 from tests.engine.native.reference import Problem, attention, worst
 
 _ACCELERATOR = 3
+_ALIGNMENT = 128
 
 
 class _Parameters(ctypes.Structure):
@@ -105,7 +106,7 @@ def _ask_device(ggml: Ggml, device: c_void_p, kernel: str) -> None:
 
 def _ask_registry(ggml: Ggml, registry: c_void_p) -> c_void_p:
     assert ggml.text("backend_reg_name", registry) == "kimicode"
-    assert ggml.number("backend_reg_dev_count", registry) == 1
+    assert ggml.number("backend_reg_dev_count", registry) == 2
     assert ggml.pointer("backend_reg_get_proc_address", registry, b"ggml_backend_set_n_threads").value
     assert ggml.pointer("backend_reg_get_proc_address", registry, b"another").value is None
     device = ggml.pointer("backend_reg_dev_get", registry, c_size_t(0))
@@ -134,6 +135,59 @@ def _compute(ggml: Ggml, registry: c_void_p, device: c_void_p) -> None:
     ggml.number("free", context)
 
 
+def _ask_experts(ggml: Ggml, registry: c_void_p) -> None:
+    """The device of experts, while no store is open: it takes nothing, and computes nothing."""
+    device = ggml.pointer("backend_reg_dev_get", registry, c_size_t(1))
+    assert ggml.text("backend_dev_name", device) == "EXP"
+    assert ggml.text("backend_dev_description", device).startswith("routed experts")
+    assert ggml.number("backend_dev_type", device) == _ACCELERATOR
+    free, total = c_size_t(1), c_size_t(1)
+    ggml.number("backend_dev_memory", device, ctypes.byref(free), ctypes.byref(total))
+    assert (free.value, total.value) == (0, 0)
+    properties = _Properties()
+    ggml.number("backend_dev_get_props", device, ctypes.byref(properties))
+    assert (properties.name, properties.type, any(properties.can)) == (b"EXP", _ACCELERATOR, False)
+    kind = ggml.pointer("backend_dev_buffer_type", device)
+    for supported in (kind, ggml.pointer("backend_cpu_buffer_type")):
+        assert ggml.truth("backend_dev_supports_buft", device, supported)
+    _ask_buffer(ggml, kind)
+    backend = ggml.pointer("backend_dev_init", device, None)
+    assert ggml.text("backend_name", backend) == "EXP"
+    context = ggml.pointer("init", _Parameters(1 << 20, None, False))
+    assert ggml.number("backend_graph_compute", backend, ggml.pointer("new_graph", context)) == -1
+    assert not ggml.truth("backend_dev_supports_op", device, _tensor(ggml, context, Cell.F32, np.zeros(4, np.float32), 4))
+    ggml.number("free", context)
+    ggml.number("backend_free", backend)
+
+
+def _ask_buffer(ggml: Ggml, kind: c_void_p) -> None:
+    """Ordinary memory, as long as nobody calls it weights."""
+    assert ggml.text("backend_buft_name", kind) == "EXP"
+    assert ggml.number("backend_buft_get_alignment", kind) == _ALIGNMENT
+    assert ggml.truth("backend_buft_is_host", kind)
+    buffer = ggml.pointer("backend_buft_alloc_buffer", kind, c_size_t(1000))
+    assert ggml.number("backend_buffer_get_size", buffer) == 1000
+    assert ggml.pointer("backend_buffer_get_type", buffer).value == kind.value
+    base = ggml.pointer("backend_buffer_get_base", buffer)
+    context = ggml.pointer("init", _Parameters(1 << 20, None, True))
+    tensor = ggml.pointer("new_tensor_1d", context, c_int(Cell.F32.value), c_int64(4))
+    ggml.number("backend_tensor_alloc", buffer, tensor, base)
+    numbers, got = np.arange(4, dtype=np.float32), np.zeros(4, np.float32)
+
+    def read() -> list[float]:
+        ggml.number("backend_tensor_get", tensor, c_void_p(got.ctypes.data), c_size_t(0), c_size_t(16))
+        return [float(number) for number in got]
+
+    ggml.number("backend_tensor_set", tensor, c_void_p(numbers.ctypes.data), c_size_t(0), c_size_t(16))
+    assert read() == [0, 1, 2, 3]
+    ggml.number("backend_tensor_memset", tensor, c_int(0), c_size_t(4), c_size_t(8))
+    assert read() == [0, 0, 0, 3]
+    ggml.number("backend_buffer_clear", buffer, c_int(0))
+    assert read() == [0, 0, 0, 0]
+    ggml.number("backend_buffer_free", buffer)
+    ggml.number("free", context)
+
+
 def main(kernel: str) -> None:
     """Load it, and ask it everything."""
     ggml = Ggml()
@@ -143,6 +197,7 @@ def main(kernel: str) -> None:
     device = _ask_registry(ggml, registry)
     _ask_device(ggml, device, kernel)
     _compute(ggml, registry, device)
+    _ask_experts(ggml, registry)
     sys.stdout.write("all functions answered\n")
 
 

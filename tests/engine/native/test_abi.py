@@ -19,6 +19,7 @@ _PACKAGES: Final = Path(llama_cpp.__file__).parents[1]
 _HEADER: Final = FOLDER / "ggml_abi.hpp"
 _NAMES: Final = {
     "OP": "GGML_OP",
+    "GLU": "GGML_GLU_OP",
     "TYPE": "GGML_TYPE",
     "STATUS": "GGML_STATUS",
     "DEVICE": "GGML_BACKEND_DEVICE_TYPE",

@@ -123,7 +123,7 @@ def test_an_installation_without_kernels_runs_on_stock(stock: dict[str, Result],
     assert (result.kernel, result.operations) == (None, False)
     np.testing.assert_array_equal(result.scores, stock["F16"].scores)
     monkeypatch.chdir(tmp_path)
-    check = doctor.attention((sys.executable, "-m", "engine.native.status"))
+    check = next(doctor.native((sys.executable, "-m", "engine.native.status")))
     assert check.state == "limited"
     assert check.advice == f"{result.reason[:1].upper()}{result.reason[1:]}."
 
