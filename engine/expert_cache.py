@@ -134,7 +134,7 @@ def _say(sentence: str) -> None:
 
 class Keeper:
     """Fits a store of `planned` bytes, that needs `least` of them and was `given` so many, to the memory there is. `size` is what it may
-    use now."""
+    use now; `used` says how many bytes of it hold experts: the rest was promised, and is nobody else's."""
 
     def __init__(
         self,
@@ -143,11 +143,13 @@ class Keeper:
         least: int,
         *,
         given: int | None = None,
+        used: Callable[[], int] | None = None,
         look: Callable[[], Memory] = memory,
         clock: Callable[[], float] = time.monotonic,
         say: Callable[[str], None] = _say,
     ) -> None:
         self._store = store
+        self._used = used
         self._look = look
         self._clock = clock
         self._say = say
@@ -167,11 +169,15 @@ class Keeper:
             return
         self._next = now + LOOK_SECONDS
         found = self._look()
-        pressure = Pressure(self.size, self.planned, self._least, found.available, reserve_of(found), now - self._roomy_since)
+        available = max(0, found.available - self._promised())
+        pressure = Pressure(self.size, self.planned, self._least, available, reserve_of(found), now - self._roomy_since)
         if not pressure.roomy or pressure.size != self.size:
             self._roomy_since = now
         if pressure.size != self.size:
-            self._resize(pressure.size, found.available)
+            self._resize(pressure.size, available)
+
+    def _promised(self) -> int:
+        return 0 if self._used is None else max(0, self.size - self._used())
 
     def _resize(self, size: int, available: int) -> None:
         smaller = size < self.size

@@ -79,7 +79,8 @@ def _keeper(store: Store, most: int, experts: int, header: Header, look: Callabl
     store.resize(planned)
     used = int(header.number(f"{ARCHITECTURE}.expert_used_count", 1))
     # The system may have given less than it was asked for.
-    return Keeper(store, planned, used * place_bytes, given=(store.counts().places + 1) * place_bytes - 1, look=look)
+    given = (store.counts().places + 1) * place_bytes - 1
+    return Keeper(store, planned, used * place_bytes, given=given, used=lambda: store.counts().held * place_bytes, look=look)
 
 
 def refusal(loaded: Loaded) -> str:

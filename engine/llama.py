@@ -126,19 +126,25 @@ class _Log:
     """llama.cpp's log callback, one for the process as in llama.cpp itself: keeps the latest warnings and errors."""
 
     def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=LOG_LINES)
-        self._loud = False
+        self._kept: dict[int, deque[str]] = {level: deque(maxlen=LOG_LINES) for level in (_ERROR, _WARNING)}
+        self._level = 0
         self.callback = api.llama_log_callback(self._receive)
 
     def _receive(self, level: int, text: bytes, _data: object) -> None:
         if level != _CONTINUED:
-            self._loud = level in (_WARNING, _ERROR)
-        if self._loud and (line := text.decode("utf-8", "replace").strip()):
-            self.lines.append(line)
+            self._level = level
+        if self._level in self._kept and (line := text.decode("utf-8", "replace").strip()):
+            self._kept[self._level].append(line)
+
+    def clear(self) -> None:
+        """Forget what was said so far."""
+        for lines in self._kept.values():
+            lines.clear()
 
     def reason(self) -> str:
-        """The first complaint of the latest failure: later ones only say that what called it failed too."""
-        return next((line.split(": ", 1)[-1] for line in self.lines), "llama.cpp gave no reason")
+        """The first error of the latest failure, or else the first warning: later ones only say that what called it failed too."""
+        lines = (line for kept in self._kept.values() for line in kept)
+        return next((line.split(": ", 1)[-1] for line in lines), "llama.cpp gave no reason")
 
 
 @functools.cache
@@ -218,7 +224,7 @@ class Llama:
         api.llama_set_n_threads(self._context, threads, threads)
         if self._kept is not None:
             self._kept.keeper.check()
-        self._log.lines.clear()
+        self._log.clear()
         if (status := api.llama_decode(self._context, batch)) != 0:
             raise DecodeError(f"llama.cpp failed on a batch of {len(entries)} tokens (status {status}): {self._failure(status)}")
 
@@ -255,7 +261,7 @@ class Llama:
 
     def restore(self, sequence: int, data: bytes, start: int, end: int) -> None:
         """Give a sequence cells that `save` returned: those of positions `start` to `end`. Raises `DecodeError` where they don't fit."""
-        self._log.lines.clear()
+        self._log.clear()
         buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
         taken = int(api.llama_state_seq_set_data(self._context, buffer, len(data), self._scratch))
         if taken == len(data):
@@ -297,9 +303,10 @@ class Llama:
         overriding = apply(parameters, placement, stored=self._kept is not None)
         progress = api.llama_progress_callback(lambda _done, _data: wanted())
         parameters.progress_callback = progress
-        self._log.lines.clear()
+        self._log.clear()
         model: int | None
         if self._kept is None:
+            parameters.use_extra_bufts = _fits(path)
             model = api.llama_model_load_from_file(os.fsencode(path), parameters)
         else:
             stored = overrides(placement, stored=True)
@@ -327,7 +334,7 @@ class Llama:
         # K2 has no separate values, but llama.cpp wants both of one type, and attention in one pass where they are quantised.
         parameters.type_k = parameters.type_v = options.kv_type.value
         parameters.flash_attn_type = self._one_pass(options.kv_type)
-        self._log.lines.clear()
+        self._log.clear()
         context: int | None = api.llama_init_from_model(self._model, parameters)
         if context is None:
             raise EngineError(
@@ -348,6 +355,15 @@ class Llama:
                 return _ALWAYS
             case _:
                 assert_never(kv_type)
+
+
+def _fits(path: Path) -> bool:
+    """Whether there is room for weights in another order, which is quicker: those are copies, and no longer the file's pages."""
+    try:
+        return read_parts(path).size <= memory().available
+    except ModelFileError:
+        # llama.cpp will say what is wrong.
+        return True
 
 
 def _attention(options: Options) -> tuple[Loaded, Loaded]:

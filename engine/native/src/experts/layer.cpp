@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <new>
+#include <numeric>
 
 namespace kimicode {
 namespace {
@@ -37,7 +38,8 @@ class Areas {
 
 // How many rows of a matrix are one task, where `experts` of them have `rows` each.
 int task_rows(const Weights &weights, int width, int rows, size_t experts, const Team &team) {
-    size_t row = weights.row_bytes(width), step = weights.rows_together();
+    // Whole lines of results, so that no two threads write to one.
+    size_t row = weights.row_bytes(width), step = std::lcm<size_t>(weights.rows_together(), LINE / sizeof(float));
     size_t bytes = std::clamp(row * rows * experts / (team.threads() * TASKS), SMALLEST, LARGEST);
     return (int)(std::max<size_t>(1, bytes / row / step) * step);
 }
