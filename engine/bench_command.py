@@ -18,7 +18,7 @@ from typing import Annotated, Final
 
 import typer
 
-from engine import bench_report, hits, known
+from engine import bench_report, hits, known, read_rate, side_file
 from engine.bench import WARM_TOKENS, Counts, Job, Measured, Outside, StoppedError, distinct, measure
 from engine.bench_report import Bench, Reading
 from engine.errors import EngineError, ModelFileError
@@ -129,14 +129,14 @@ def _tokens(shape: ModelShape, asked: Asked) -> list[int]:
 
 def _options(answer: Plan, asked: Asked) -> Options:
     """As the engine would load it."""
-    from engine import side_file
-
     placement = answer.placement
     kind = KvType.Q8_0 if placement.kv_type == "q8_0" else KvType.F16
     required = asked.experts.who is Experts.STORE
     memory = placement.expert_memory or answer.outlook.layout.ram.experts
     stored = placement.expert_memory is not None or required
-    cache = ExpertCache(memory, side=side_file.find(answer.model.files[0]), required=required) if stored else None
+    file = answer.model.files[0]
+    reading = read_rate.recall(remembered(), file.parent)
+    cache = ExpertCache(memory, side=side_file.find(file), required=required, reading=reading) if stored else None
     return Options(cells=placement.context, batch=placement.batch, kv_type=kind, placement=placement, experts=cache)
 
 

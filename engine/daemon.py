@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 import uvicorn
 
-from engine import hits, side_file
+from engine import hits, read_rate, side_file
 from engine.access import LOCAL_HOSTS
 from engine.batch import Batcher
 from engine.connection import DeadlineProtocol
@@ -149,6 +149,8 @@ def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | Non
         raise ModelFileError(f"{file.path}: {problem.strerror or problem}") from None
     except VocabularyError as problem:
         raise ModelFileError(str(problem) if str(file.path) in str(problem) else f"{file.path}: {problem}") from problem
+    if loading.experts is not None and loading.experts.side is None and (unused := side_file.unused(file.path)):
+        print(f"experts are read from the model's own files: {unused}", file=sys.stderr, flush=True)  # noqa: T201
     store = _store(options, model)
     llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set())
     if llama.attention.reason:
@@ -201,9 +203,10 @@ def _experts(file: ModelFile, options: ServeOptions, layout: Layout) -> ExpertCa
         return None
     side = side_file.find(file.path)
     if side is not None and not all((folder / side.name).exists() for folder in options.experts_also):
-        # Several drives with the model's own files are faster than one with the side file.
+        # Every drive must have all that is read.
         side = None
-    return ExpertCache(planned or options.experts.most or max(1, layout.ram.experts), options.experts_also, side, required)
+    room = planned or options.experts.most or max(1, layout.ram.experts)
+    return ExpertCache(room, options.experts_also, side, required, read_rate.recall(remembered(), file.path.parent))
 
 
 def _outlook(file: ModelFile, options: ServeOptions) -> Outlook:

@@ -31,12 +31,14 @@ LOOK_SECONDS: Final = 1.0
 @dataclass(frozen=True)
 class ExpertCache:
     """`memory` bytes for experts whose weights stay in the model's files, or in its prepared `side` file. `copies` are folders with copies
-    of these files, on other drives. `required`: it is an error where this can't be; else llama.cpp maps the experts."""
+    of these files, on other drives. `required`: it is an error where this can't be; else llama.cpp maps the experts. `reading`: bytes of a
+    piece, and how many of them on the way, that were measured to be best (`engine.read_rate`); zeros: as usual."""
 
     memory: int
     copies: tuple[Path, ...] = ()
     side: Path | None = None
     required: bool = False
+    reading: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

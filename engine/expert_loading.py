@@ -21,7 +21,7 @@ from engine.gguf import ARCHITECTURE, Header
 from engine.layout import STORE
 from engine.machine import Memory, memory
 from engine.native.plugin import Loaded
-from engine.native.store import Store
+from engine.native.store import Store, StoreOptions
 from engine.native.weights import WeightsLibrary
 from engine.one_file import OneFile
 from engine.parts import Parts
@@ -64,7 +64,9 @@ def open_store(parts: Parts, cache: ExpertCache, overriding: Overrides, loaded: 
     if unknown := sorted({tensor.kind for tensor in names} - _kinds({tensor.kind for tensor in names})):
         raise EngineError(f"experts of type {', '.join(unknown)} can't be computed from a store; convert the model to Q4_0")
     layers = {int(match[0]) for tensor in names if (match := re.search(r"\d+", tensor.name))}
-    store = Store(only(files, layers), cache.memory, copies=copies_of(files.files, cache.copies)[1:])
+    piece, depth = cache.reading
+    copies = copies_of(files.files, cache.copies)[1:]
+    store = Store(only(files, layers), cache.memory, copies=copies, options=StoreOptions(piece=piece, depth=depth))
     try:
         return Kept(store, _keeper(store, cache.memory, len(layers) * files.experts, parts.first.header, look))
     except EngineError:

@@ -1,5 +1,5 @@
 """This machine, looked at for one model: what `engine.machine` knows, `engine.measure`, `engine.attention_rate` and `engine.expert_rate`
-measure and `engine.devices` lists, put together.
+measure, what `engine.read_rate` tries and `engine.devices` lists, put together.
 
 What this module does not do: decide anything from it.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 from platformdirs import user_cache_path
 
-from engine import attention_rate, devices, expert_rate, machine, measure
+from engine import attention_rate, devices, expert_rate, machine, measure, read_rate
 from engine.errors import EngineError
 from engine.machine import Disk, ExpertPace, Gpu, Kernels, Machine, Rate
 from engine.native.build import TARGET
@@ -29,12 +29,14 @@ class Survey:
 
 @dataclass(frozen=True)
 class Looking:
-    """Who is to compute attention, the library whose kernels do, and how their speed and that of products with experts are found."""
+    """Who is to compute attention, the library whose kernels do, and how their speed, that of products with experts
+    and that of reading are found."""
 
     wish: Attention = DEFAULT
     library: Path = TARGET
     measure: attention_rate.Measure = attention_rate.measured
     measure_experts: expert_rate.Measure = expert_rate.measured
+    measure_reading: read_rate.Measure = read_rate.measured
 
 
 def remembered() -> measure.Remembered:
@@ -48,7 +50,9 @@ def survey(file: Path | None, folder: Path, known: measure.Remembered, *, again:
     found = quick(file, folder, known, looking)
     memory, disk = found.memory, found.disk
     gpus, complaints = _gpus()
-    rate = known.get(measure.disk_key(disk.folder), lambda: _disk_rate(file, disk), again=again)
+    rate = _reading(file, found, known, looking, again=again)
+    if rate is None:
+        rate = known.get(measure.disk_key(disk.folder), lambda: _disk_rate(file, disk), again=again)
     if rate is None:
         complaints += (f"{disk.folder}: its disk could not be measured (too little space or no right to write); its speed is assumed",)
     kernels, wrong = _kernels(found, known, looking, again=again)
@@ -133,6 +137,24 @@ def _experts(
         return None, (f"{error}; the plan has llama.cpp's own speed",)
     expert_rate.keep(known, _experts_key(found, kind, looking), pace)
     return pace, ()
+
+
+def _reading(file: Path | None, found: Machine, known: measure.Remembered, looking: Looking, *, again: bool) -> Rate | None:
+    """How fast the store's own reader is with the pieces that suit the drive; None where there is no large file to try, or no store."""
+    if file is None or not found.store or file.stat().st_size < read_rate.SMALLEST:
+        return None
+    folder, name = found.disk.folder, measure.disk_key(found.disk.folder)
+    if not again and read_rate.recall(known, folder) != (0, 0):
+        return known.known(name)
+    try:
+        best = looking.measure_reading(file)
+    except EngineError:
+        # It is measured in another way then, which says what is wrong with the disk.
+        return None
+    read_rate.keep(known, folder, best)
+    rate = Rate(best.bytes_per_second, "measured", read_rate.how(best))
+    known.put({name: rate})
+    return rate
 
 
 def _gpus() -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
