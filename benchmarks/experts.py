@@ -147,15 +147,13 @@ def resident(chosen: argparse.Namespace, what: Slice, drivers: Drivers, threads:
         path = mla_slice.default_path()
         mla_slice.make(path, mla_slice.Shape())
     with Child([drivers.stock, str(threads)], folder) as child:
-        rates = [float(child.ask("bandwidth"))]
         layer = experts_resident.layer_of(path)
         who = experts_resident.contestants(drivers.stock, drivers.kt, threads)
         rounds, budget = (2, 2.0) if chosen.quick else (4, 5.0)
-        times = experts_resident.measure(layer, who, folder, rounds=rounds, budget=budget)
-        rates.append(float(child.ask("bandwidth")))
-    found = experts_figures.resident(times, max(rates))
-    report.figures |= {"read_bandwidth_gb_s": max(rates) / 1e9, "moe_experts": times.experts, **found}
-    report.lines += _resident_lines(times, found, max(rates))
+        times = experts_resident.measure(layer, who, folder, lambda: float(child.ask("bandwidth")), rounds=rounds, budget=budget)
+    found = experts_figures.resident(times, times.memory)
+    report.figures |= {"read_bandwidth_gb_s": times.memory / 1e9, "moe_experts": times.experts, **found}
+    report.lines += _resident_lines(times, found, times.memory)
 
 
 def _resident_lines(times: Times, said: Mapping[str, float], rate: float) -> list[str]:

@@ -1,13 +1,16 @@
-"""The routed experts of one layer in memory: ours beside llama.cpp's and kt-kernel's, each in a process of its own, one after the other.
+"""The routed experts of one layer in memory: ours beside llama.cpp's and kt-kernel's, each in a process of its own.
 
-A layer has all 384 experts, or as many as memory has room for, and each token uses 8 of them, drawn evenly; every call uses other ones.
+Those that are compared take turns, call by call, because a shared machine's memory is not as fast in every minute. A layer has all 384
+experts, or as many as memory has room for, and each token uses 8 of them, drawn evenly; every call uses other ones.
 Beside kt-kernel, which wants memory for copies of its own, layers have `FEW`. What this module does not do: say what the times mean
 (`experts_figures`).
 """
 
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +34,7 @@ LAYER: Final = 1
 
 USED: Final = 8
 FEWEST, MOST = 3, 40
+PAUSE_SECONDS: Final = 0.005
 ENOUGH_SECONDS: Final = 8.0
 """After which a case isn't computed again, whatever the number."""
 
@@ -70,7 +74,7 @@ class Who:
 @dataclass(frozen=True)
 class Times:
     """Median seconds of a call by rows and contestant, and the distinct experts of a call, on average, by rows; of all experts and of
-    `FEW`."""
+    `FEW`. `memory` is how fast memory was read meanwhile, bytes a second."""
 
     all: Mapping[int, Mapping[str, float]]
     few: Mapping[int, Mapping[str, float]]
@@ -78,6 +82,7 @@ class Times:
     distinct_few: Mapping[int, float]
     experts: int
     expert_bytes: int
+    memory: float
 
 
 def layer_of(path: Path) -> Layer:
@@ -89,8 +94,8 @@ def layer_of(path: Path) -> Layer:
     return Layer(path, experts, width, hidden, (gate.offset, up.offset, down.offset))
 
 
-def contestants(stock: Path, kt: Path | None, threads: int) -> list[Who]:
-    """Everybody who is here; `stock` is the program, `kt` an unpacked wheel."""
+def contestants(stock: Path, kt: Path | None, threads: int) -> list[list[Who]]:
+    """Everybody who is here, by who takes turns; `stock` is the program, `kt` an unpacked wheel."""
 
     def plain(layer: Layer, experts: int) -> str:
         return f"load {layer.path} {experts} {layer.width} {layer.hidden} {' '.join(map(str, layer.offsets))}"
@@ -100,44 +105,51 @@ def contestants(stock: Path, kt: Path | None, threads: int) -> list[Who]:
 
     count = str(threads)
     mine = (sys.executable, str(HERE / "experts_layer.py"), count)
+    repacked = Who("repacked", (str(stock), count), lambda layer, experts: f"{plain(layer, experts)} repacked")
     found = [
-        Who("repacked", (str(stock), count), lambda layer, experts: f"{plain(layer, experts)} repacked"),
-        Who("ours", mine, ours),
-        Who("plain", (str(stock), count), lambda layer, experts: f"{plain(layer, experts)} plain"),
+        [repacked, Who("ours", mine, ours)],
+        [Who("plain", (str(stock), count), lambda layer, experts: f"{plain(layer, experts)} plain")],
     ]
     if kt is not None:
         theirs = (sys.executable, str(HERE / "experts_kt.py"), str(kt), count)
-        found += [Who("kt", theirs, plain, few=True), Who("ours", mine, ours, few=True)]
+        found.append([Who("kt", theirs, plain, few=True), Who("ours", mine, ours, few=True)])
     return found
 
 
 def room(layer: Layer) -> int:
-    """How many of its experts memory has room for."""
-    return max(0, min(layer.experts, int((psutil.virtual_memory().available - SPARE) / layer.expert_bytes)))
+    """How many of its experts memory has room for, twice."""
+    return max(0, min(layer.experts, int((psutil.virtual_memory().available - SPARE) / layer.expert_bytes / 2)))
 
 
-def measure(layer: Layer, who: Sequence[Who], folder: Path, *, rounds: int, budget: float) -> Times:
-    """All cases by everybody, `budget` seconds for each in each round. Raises `PeerError` where one computes something else."""
+def measure(layer: Layer, who: Sequence[Sequence[Who]], folder: Path, memory: Callable[[], float], *, rounds: int, budget: float) -> Times:
+    """All cases by everybody, `budget` seconds for each in each round; `memory` says how fast it is now, in bytes a second. Raises
+    `PeerError` where one computes something else."""
     experts = room(layer)
     if experts < FEW:
         raise PeerError(f"memory has room for {experts} experts, and {FEW} are needed: end other programs")
     cases = {few: [write_case(folder, layer.width, FEW if few else experts, rows, few=few) for rows in ROWS] for few in (False, True)}
     seconds: dict[tuple[bool, int, str], list[float]] = {}
     results: dict[tuple[bool, int], NDArray[np.float32]] = {}
-    for turn in range(rounds):
-        for each in who:
-            print(f"  {each.name}, round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
-            with Child(each.command, folder) as child:
-                child.ask(each.load(layer, FEW if each.few else experts))
-                for case in cases[each.few]:
-                    seconds.setdefault((each.few, case.rows, each.name), []).extend(_case(child, case, budget))
+    rates = []
+    for together in who:
+        print(f"  {' and '.join(each.name for each in together)}", file=sys.stderr, flush=True)
+        with ExitStack() as stack:
+            children = {each.name: stack.enter_context(Child(each.command, folder)) for each in together}
+            for each in together:
+                children[each.name].ask(each.load(layer, FEW if each.few else experts))
+            for case in cases[together[0].few] * rounds:
+                rates.append(memory())
+                for each in together:
+                    children[each.name].ask(f"case {case.folder} {case.rows} {case.sets} {USED}")
                     _compare(results, case, each)
-                if each.name == "ours" and (missed := int(child.ask("misses"))):
-                    raise PeerError(f"{missed} of our experts were read from disk while their times were taken: end other programs")
+                for name, times in _turns(children, budget).items():
+                    seconds.setdefault((case.few, case.rows, name), []).extend(times)
+            if "ours" in children and (missed := int(children["ours"].ask("misses"))):
+                raise PeerError(f"{missed} of our experts were read from disk while their times were taken: end other programs")
     medians = {key: statistics.median(times) for key, times in seconds.items()}
     by = [{rows: {name: s for (f, r, name), s in medians.items() if (f, r) == (few, rows)} for rows in ROWS} for few in (False, True)]
     distinct = [{case.rows: case.distinct for case in cases[few]} for few in (False, True)]
-    return Times(by[0], by[1], distinct[0], distinct[1], experts, layer.expert_bytes)
+    return Times(by[0], by[1], distinct[0], distinct[1], experts, layer.expert_bytes, statistics.median(rates))
 
 
 @dataclass(frozen=True)
@@ -164,11 +176,19 @@ def write_case(folder: Path, width: int, experts: int, rows: int, *, few: bool) 
     return Case(place, rows, SETS[rows], few, float(np.mean([len(np.unique(chosen)) for chosen in ids])), weights)
 
 
-def _case(child: Child, case: Case, budget: float) -> list[float]:
-    child.ask(f"case {case.folder} {case.rows} {case.sets} {USED}")
-    times = [float(child.ask("run"))]
-    while len(times) < MOST and sum(times) < (budget if len(times) >= FEWEST else ENOUGH_SECONDS):
-        times.append(float(child.ask("run")))
+def _turns(children: Mapping[str, Child], budget: float) -> dict[str, list[float]]:
+    """Seconds of calls of the case that all of them have, in turns."""
+    times: dict[str, list[float]] = {name: [] for name in children}
+
+    def more() -> bool:
+        done, spent = len(next(iter(times.values()))), sum(map(sum, times.values()))
+        return done < MOST and spent < len(times) * (budget if done >= FEWEST else ENOUGH_SECONDS)
+
+    while more():
+        for name, child in children.items():
+            times[name].append(float(child.ask("run")))
+            # The others' threads look for work a while after their turn.
+            time.sleep(PAUSE_SECONDS)
     return times
 
 

@@ -136,7 +136,8 @@ def _say(sentence: str) -> None:
 
 class Keeper:
     """Fits a store of `planned` bytes, that needs `least` of them and was `given` so many, to the memory there is. `size` is what it may
-    use now; `used` says how many bytes of it hold experts: the rest was promised, and is nobody else's."""
+    use now; `used` says how many bytes of it the system has given already: the rest was
+    promised, and is nobody else's."""
 
     def __init__(
         self,

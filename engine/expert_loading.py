@@ -82,7 +82,7 @@ def _keeper(store: Store, most: int, experts: int, header: Header, look: Callabl
     used = int(header.number(f"{ARCHITECTURE}.expert_used_count", 1))
     # The system may have given less than it was asked for.
     given = (store.counts().places + 1) * place_bytes - 1
-    return Keeper(store, planned, used * place_bytes, given=given, used=lambda: store.counts().held * place_bytes, look=look)
+    return Keeper(store, planned, used * place_bytes, given=given, used=lambda: store.counts().made * place_bytes, look=look)
 
 
 def refusal(loaded: Loaded) -> str:

@@ -318,6 +318,7 @@ class Llama:
             raise ModelFileError(f"{path}: llama.cpp can't load this model: {self._log.reason()}")
         if self._kept is not None:
             self._kept.store.seal()
+            self._kept.store.warm()
         return model
 
     def _open(self, path: Path, options: Options) -> int:

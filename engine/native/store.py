@@ -43,7 +43,8 @@ class StoreOptions:
 
 @dataclass(frozen=True)
 class StoreCounts:
-    """A store's numbers since it was opened: `places` of `place_bytes` that it may use, and how many hold an expert; uses that found theirs
+    """A store's numbers since it was opened: `places` of `place_bytes` that it may use, how many hold an expert, and have
+    memory; uses that found theirs
     there or did not; experts read because they were announced, and those of them that were used before they went; bytes and pieces read;
     pieces read twice, and reads that failed in spite of it; seconds in which computations had nothing to do but to wait, and in which
     something was being read; whether reads pass by the page cache, and by io_uring."""
@@ -51,6 +52,7 @@ class StoreCounts:
     places: int
     place_bytes: int
     held: int
+    made: int
     hits: int
     misses: int
     announced: int
@@ -152,6 +154,10 @@ class Store:
     def announce(self, layer: int, experts: Sequence[int]) -> None:
         """These will probably be wanted, the first of them most probably. Raises `EngineError` where there are no such experts."""
         self._check(self._library.kimicode_store_announce(layer, (ctypes.c_int * len(experts))(*experts), len(experts)))
+
+    def warm(self) -> None:
+        """Have memory for all its places provided when processors are idle: clearing pages takes time."""
+        self._check(self._library.kimicode_store_warm())
 
     def seal(self) -> None:
         """After the model is loaded: what lies where its experts' weights would be can't be read any more."""

@@ -116,7 +116,7 @@ def test_bf16_is_rounded_to_the_nearest_and_in_the_middle_to_the_even(value: flo
 
 def test_times_in_memory_become_ratios_to_stocks_better_way_and_shares_of_the_rate() -> None:
     times = Times(
-        {1: {"repacked": 0.02, "plain": 0.03, "ours": 0.01}}, {1: {"kt": 0.05, "ours": 0.01}}, {1: 8.0}, {1: 8.0}, 384, 25_000_000
+        {1: {"repacked": 0.02, "plain": 0.03, "ours": 0.01}}, {1: {"kt": 0.05, "ours": 0.01}}, {1: 8.0}, {1: 8.0}, 384, 25_000_000, 40e9
     )
     found = experts_figures.resident(times, 40e9)
     assert found["moe_batch1_vs_stock"] == 2

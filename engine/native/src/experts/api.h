@@ -27,7 +27,7 @@ struct kimicode_store {
 };
 
 struct kimicode_store_counts {
-    uint64_t places, place_bytes, held, hits, misses, announced, announced_used, evictions;
+    uint64_t places, place_bytes, held, made, hits, misses, announced, announced_used, evictions;
     uint64_t bytes, reads, retries, failures;
     double   waited_seconds, busy_seconds;
     int      direct, uring;
@@ -38,6 +38,8 @@ KIMICODE_API int  kimicode_store_open(const struct kimicode_store *);
 KIMICODE_API void kimicode_store_close(void);
 KIMICODE_API int  kimicode_store_resize(uint64_t memory);
 KIMICODE_API int  kimicode_store_counts_of(struct kimicode_store_counts *);
+/* Have memory for all its places provided when processors are idle. */
+KIMICODE_API int  kimicode_store_warm(void);
 /* After the model is loaded: what lies where the weights would be can't be read any more, so that a mistake ends the process. */
 KIMICODE_API void kimicode_store_seal(void);
 /* Whether to announce experts of the next layer by its router. */

@@ -72,6 +72,10 @@ int kimicode_store_open(const kimicode_store *asked) {
     });
 }
 
+int kimicode_store_warm(void) {
+    return told([&] { needed()->warm(); });
+}
+
 void kimicode_store_close(void) { set_open_store(nullptr); }
 
 int kimicode_store_resize(uint64_t memory) {
@@ -81,7 +85,7 @@ int kimicode_store_resize(uint64_t memory) {
 int kimicode_store_counts_of(kimicode_store_counts *out) {
     return told([&] {
         StoreCounts c = needed()->counts();
-        *out = {c.places, c.place_bytes, c.held, c.hits, c.misses, c.announced, c.announced_used, c.evictions, c.reader.bytes,
+        *out = {c.places, c.place_bytes, c.held, c.made, c.hits, c.misses, c.announced, c.announced_used, c.evictions, c.reader.bytes,
                 c.reader.reads, c.reader.retries, c.reader.failures, c.waited_seconds, c.reader.busy_seconds, c.reader.direct,
                 c.reader.uring};
     });

@@ -38,6 +38,10 @@ std::byte *Places::take(size_t limit) {
         spare_.pop_back();
         return place;
     }
+    return fresh(limit);
+}
+
+std::byte *Places::fresh(size_t limit) {
     if (made_ >= limit || (roomy_.empty() && !add_chunk(limit))) return nullptr;
     Chunk &chunk = chunks_.at(roomy_.back());
     std::byte *place = chunk.unmade.back();

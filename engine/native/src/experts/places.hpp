@@ -27,6 +27,7 @@ class Places {
     // A place: one that was put back, or a new one while there are fewer than `limit`. Null where there are as many, and where the system
     // has no memory.
     std::byte *take(size_t limit);
+    std::byte *fresh(size_t limit); // a new one in any case
     void       put(std::byte *place); // to be taken again
     void       drop();                // give the memory of a spare place back
 

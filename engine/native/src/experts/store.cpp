@@ -20,6 +20,7 @@ class FileStore final : public Store {
     }
     void announce(int layer, std::span<const int> experts) override { desk_.announce(layer, experts); }
     void resize(uint64_t memory) override;
+    void warm() override { desk_.warm(); }
 
     StoreCounts counts() const override { return desk_.counts(); }
     int         layers() const override { return desk_.layers(); }

@@ -32,6 +32,7 @@ struct StoreOptions {
 
 struct StoreCounts {
     uint64_t     places, place_bytes, held; // places there may be, their size, and how many hold an expert
+    uint64_t     made;                      // places that have memory
     uint64_t     hits, misses;              // of what computations asked for: there already, or not (waiting for one on the way is a miss)
     uint64_t     announced, announced_used; // experts read because they were announced, and those of them that were used before they went
     uint64_t     evictions;
@@ -84,6 +85,10 @@ class Store {
     // Use so much memory from now on; what is given up goes back to the system, at once, or when it is no longer used. Raises
     // std::runtime_error where it is less than LEAST places. Where the system refuses memory, there are fewer places: see the counts.
     virtual void resize(uint64_t memory) = 0;
+
+    // Have the system provide memory for all places from now on, by and by, by a thread that does so when processors are idle: clearing
+    // pages takes as long as reading them does from a fast drive.
+    virtual void warm() = 0;
 
     virtual StoreCounts counts() const = 0;
     virtual int         layers() const = 0;

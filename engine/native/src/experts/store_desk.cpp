@@ -3,12 +3,31 @@
 #include "store_layout.hpp"
 
 #include <algorithm>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace kimicode {
 
 using std::chrono::steady_clock;
 
 namespace {
+
+// This thread runs when no other wants to.
+void yield_to_others() {
+#ifdef __linux__
+    setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 19); // of a thread; where it is refused there is no harm
+#endif
+}
+
+// Have the system provide these pages, which nobody uses yet.
+void touch(std::byte *place, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+    if (madvise(place, bytes, MADV_POPULATE_WRITE) == 0) return;
+#endif
+    for (size_t at = 0; at < bytes; at += SECTOR) *static_cast<volatile std::byte *>(place + at) = std::byte{0};
+}
 
 double seconds_since(steady_clock::time_point then) { return std::chrono::duration<double>(steady_clock::now() - then).count(); }
 
@@ -23,6 +42,8 @@ Desk::~Desk() {
         Lock lock(mutex_);
         closing_ = true;
     }
+    room_.notify_all();
+    if (warmer_.joinable()) warmer_.join();
     reader_.reset();
 }
 
@@ -101,7 +122,7 @@ StoreCounts Desk::counts() const {
     double waited = waited_;
     for (const Asked *a : loans_)
         if (a->idle_since != steady_clock::time_point{}) waited += seconds_since(a->idle_since);
-    return {shelf_->places(), shelf_->place_bytes(), shelf_->held(), hits_, misses_, shelf_->announced, shelf_->announced_used,
+    return {shelf_->places(), shelf_->place_bytes(), shelf_->held(), shelf_->made(), hits_, misses_, shelf_->announced, shelf_->announced_used,
             shelf_->evictions, waited, reader_->counts()};
 }
 
@@ -109,6 +130,29 @@ void Desk::resize(size_t places) {
     Lock lock(mutex_);
     shelf_->resize(places);
     feed();
+    room_.notify_all();
+}
+
+void Desk::warm() {
+    Lock lock(mutex_);
+    if (!warmer_.joinable()) warmer_ = std::thread([this] { provide(); });
+}
+
+void Desk::provide() {
+    yield_to_others();
+    Lock lock(mutex_);
+    while (!closing_) {
+        std::byte *place = shelf_->set_aside();
+        if (!place) {
+            room_.wait(lock);
+            continue;
+        }
+        lock.unlock();
+        touch(place, shelf_->place_bytes());
+        lock.lock();
+        shelf_->give_back(place);
+        feed();
+    }
 }
 
 void Desk::finished(uint64_t job, const std::string &error) {

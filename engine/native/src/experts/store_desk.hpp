@@ -9,7 +9,9 @@
 #include "loan.hpp"
 #include "store_shelf.hpp"
 
+#include <condition_variable>
 #include <mutex>
+#include <thread>
 
 namespace kimicode {
 
@@ -32,11 +34,13 @@ class Desk {
 
     void        announce(int layer, std::span<const int> experts);
     void        resize(size_t places);
+    void        warm();
     StoreCounts counts() const;
 
   private:
     using Lock = std::unique_lock<std::mutex>;
 
+    void provide(); // a thread that makes places
     void finished(uint64_t job, const std::string &error); // a thread of the reader
 
     // With the lock held:
@@ -64,6 +68,8 @@ class Desk {
     uint64_t               serial_ = 0, hits_ = 0, misses_ = 0;
     double                 waited_ = 0;
     bool                   closing_ = false;
+    std::condition_variable room_;   // there may be more places, or it is over
+    std::thread             warmer_; // from `warm` on
     std::unique_ptr<Reader> reader_; // last: its threads use what is above
 };
 

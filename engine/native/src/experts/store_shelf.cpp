@@ -101,11 +101,14 @@ size_t Shelf::make(size_t places) {
     return made.size();
 }
 
-void Shelf::release(int expert) {
-    Held &held = held_[expert];
-    places_.put(held.place);
-    held = {};
+void Shelf::give_back(std::byte *place) {
+    places_.put(place);
     if (places_.made() > limit_) places_.drop();
+}
+
+void Shelf::release(int expert) {
+    give_back(held_[expert].place);
+    held_[expert] = {};
 }
 
 void Shelf::settle(int expert) {

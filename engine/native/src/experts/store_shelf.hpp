@@ -54,9 +54,14 @@ class Shelf {
     // As many as can be made now, up to `places`.
     size_t make(size_t places);
 
+    // A new place for nobody yet, and back with it; null where there are all that there may be.
+    std::byte *set_aside() { return places_.fresh(limit_); }
+    void       give_back(std::byte *place);
+
     // Places there may be, and experts that are there.
     size_t places() const { return limit_; }
     size_t held() const { return there_; }
+    size_t made() const { return places_.made(); }
     size_t place_bytes() const { return places_.bytes(); }
 
     uint64_t announced = 0, announced_used = 0, evictions = 0; // as in StoreCounts
