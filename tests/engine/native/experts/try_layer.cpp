@@ -104,6 +104,7 @@ struct Late : Store {
     }
     void        announce(int, std::span<const int>) override {}
     void        resize(uint64_t) override {}
+    void        warm() override {}
     StoreCounts counts() const override { return {}; }
     int         layers() const override { return 1; }
     int         experts() const override { return EXPERTS; }
