@@ -30,8 +30,8 @@ class Panel:
     high: float
 
     def x(self, share: float) -> float:
-        """The pixel of a share of experts in memory, 0 to 0.5."""
-        return self.left + share / 0.5 * (self.right - self.left)
+        """The pixel of a share of experts in memory, 0 to 0.6."""
+        return self.left + share / 0.6 * (self.right - self.left)
 
     def y(self, value: float) -> float:
         """The pixel of a value."""
@@ -64,7 +64,7 @@ def _round(series: Mapping[str, Points]) -> float:
 
 
 def _grid(panel: Panel) -> Iterator[str]:
-    for tenth in range(6):
+    for tenth in range(7):
         share = tenth / 10
         place = panel.x(share)
         yield f'<line x1="{place:.1f}" y1="{TOP}" x2="{place:.1f}" y2="{BOTTOM}" stroke="#e4e4e4"/>'

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int    MOST_TOKENS = 4;    // of a step that answers; a prompt uses nearly all experts anyway
 constexpr int    CHOICES = 6;        // the later ones are wrong too often
-constexpr double WORTH_IT = 0.5;     // of the announced that must be used
+constexpr double WORTH_IT = 0.7;     // of the announced that must be used: where 73 % were it gained 4 to 6 %, where 68 % were, nothing
 constexpr int    TRIAL = 256;        // announced experts after which that is judged
 constexpr int    PAUSE = 4096;       // layers without announcements after it was not worth it
 
