@@ -161,15 +161,17 @@ def _reading(llama: Llama, shape: ModelShape, layout: Layout) -> Reading | None:
     counts = llama.experts.counts()
     on_gpus = len(layout.placement.gpu_experts)
     layers = sum(1 for layer in shape.layers if layer.experts.bytes) - on_gpus
-    return Reading(bool(counts.direct), bool(counts.uring), counts.places, layers * shape.experts)
+    return Reading(bool(counts.direct), bool(counts.uring), counts.places, layers * shape.experts, counts.held)
 
 
 def _keep(kept: Remembered, shape: ModelShape, reading: Reading | None, found: Measured, asked: Asked) -> Hit | None:
     counts = found.decode.counts
-    if reading is None or counts is None or not found.settled:
+    if reading is None or counts is None:
         return None
+    # A store that is not full yet found what one with no more places would have found.
+    share = reading.share if found.settled else reading.held_share
     what = _RANDOM if asked.text is None else f"text of {asked.text.name}"
-    return hits.keep(kept, shape, reading.share, counts.kept, counts.uses - counts.kept, what)
+    return hits.keep(kept, shape, share, counts.kept, counts.uses - counts.kept, what)
 
 
 def _notes(found: Measured, hit: Hit | None) -> Iterator[str]:

@@ -50,12 +50,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a store reads: past the page cache or not, by io_uring or threads; and how many of all experts have a place."""
+    """How a store reads: past the page cache or not, by io_uring or threads; how many of all experts have a place, and how many are in
+    one."""
 
     direct: bool
     uring: bool
     places: int
     experts: int
+    held: int
+
+    @property
+    def held_share(self) -> float:
+        """The share of experts that memory holds."""
+        return min(1.0, self.held / self.experts) if self.experts else 1.0
 
     @property
     def share(self) -> float:

@@ -189,7 +189,7 @@ def a_report() -> Bench:
         Row("read", Unit.BYTES, 6e9, 5e9),
         Row("disk", Unit.RATE, 6e9, 0.0),
     )
-    reading = Reading(direct=True, uring=False, places=4000, experts=23_040)
+    reading = Reading(direct=True, uring=False, places=4000, experts=23_040, held=4000)
     return Bench(K26, layout, (Share("routed experts", "disk", 10**9),), 3.21, reading, rows, Hit(0.17, 0.5, "x"), ("word " * 30,))
 
 
@@ -214,14 +214,15 @@ def test_the_json() -> None:
     report = json.loads(bench_report.as_json(a_report()))
     assert report["rows"][0] == {"name": "answer", "unit": "tokens/s", "predicted": 3.0, "measured": 2.5, "ratio": 1.2}
     assert report["rows"][-1]["ratio"] is None
-    assert report["reading"] == {"direct": True, "uring": False, "places": 4000, "experts": 23_040}
+    assert report["reading"] == {"direct": True, "uring": False, "places": 4000, "experts": 23_040, "held": 4000}
     assert report["remembered"]["rate"] == 0.5
 
 
 def test_the_share_of_experts_that_have_a_place() -> None:
-    assert Reading(True, True, 50, 100).share == 0.5
-    assert Reading(True, True, 200, 100).share == 1.0
-    assert Reading(True, True, 0, 0).share == 1.0
+    assert Reading(True, True, 50, 100, 0).share == 0.5
+    assert Reading(True, True, 200, 100, 0).share == 1.0
+    assert Reading(True, True, 0, 0, 0).share == 1.0
+    assert Reading(True, True, 50, 100, 25).held_share == 0.25
 
 
 @pytest.fixture(scope="module")
