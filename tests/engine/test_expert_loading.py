@@ -72,14 +72,15 @@ def test_the_reserve_is_the_layout_s() -> None:
 class World:
     """A store, a machine and a clock for a `Keeper`."""
 
-    def __init__(self, planned: int = 40 * GB, floor: int = 0) -> None:
+    def __init__(self, planned: int = 40 * GB, floor: int = 0, used: int | None = None) -> None:
         self.sizes: list[int] = []
         self.said: list[str] = []
         self.available = 20 * GB
         self.now = 0.0
         self.looks = 0
         self.floor = floor
-        self.keeper = Keeper(self, planned, GB, look=self.look, clock=lambda: self.now, say=self.said.append)
+        given = None if used is None else lambda: used
+        self.keeper = Keeper(self, planned, GB, used=given, look=self.look, clock=lambda: self.now, say=self.said.append)
 
     def resize(self, memory: int) -> None:
         if memory < self.floor:
@@ -122,6 +123,14 @@ def test_a_store_shrinks_at_once_says_so_once_and_grows_back_slowly() -> None:
     world.wait(5 * CALM_SECONDS)
     assert world.sizes[2:] == [34 * GB, 36 * GB, 38 * GB, 40 * GB]
     assert world.keeper.size == world.keeper.planned
+
+
+def test_what_was_promised_and_not_used_yet_is_nobody_else_s() -> None:
+    full, empty = World(used=40 * GB), World(used=15 * GB)
+    for world in (full, empty):
+        world.wait(2)
+    # Of 20 GB that the machine seems to have left, 25 are the store's already.
+    assert (full.sizes, empty.sizes[:1]) == ([], [36 * GB])
 
 
 def test_room_for_a_moment_is_not_taken() -> None:

@@ -10,7 +10,7 @@ from tests.engine.native.programs import compiled, output
 _WATCHED: Final = {"memory": "-fsanitize=address,undefined", "threads": "-fsanitize=thread"}
 
 ROUNDING: Final = 1e-5
-"""32-bit sums of 96 products, and of these 64."""
+"""32-bit sums of 96 products, and of these 256."""
 
 ORDER: Final = 1e-5
 """Between a whole layer and its products: the order in which a few numbers are added."""

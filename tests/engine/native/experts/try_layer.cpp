@@ -16,7 +16,7 @@ using namespace kimicode;
 
 namespace {
 
-constexpr int EXPERTS = 12, WIDTH = 96, HIDDEN = 64;
+constexpr int EXPERTS = 12, WIDTH = 96, HIDDEN = 256; // several tasks a matrix
 
 std::mt19937 rng(7);
 
