@@ -8,8 +8,6 @@ do: measure llama.cpp's own attention, or load anything into llama.cpp.
 """
 
 import hashlib
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import meter
 from engine.errors import EngineError
 from engine.machine import Kernels, Pace, Rate
 from engine.measure import Remembered
@@ -102,22 +101,7 @@ def keep(known: Remembered, key: str, kernels: Kernels) -> None:
 
 def measured(wish: Attention, threads: int, command: Sequence[str] = COMMAND, seconds: float = LIMIT_SECONDS) -> Kernels:
     """The rates, measured by another process. Raises `EngineError` where it fails, with its last words."""
-    package = os.fspath(Path(__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    # As the engine sets it: threads that wait without end would be measured against whatever else runs here.
-    environ = {"GOMP_SPINCOUNT": "5000", **os.environ, "PYTHONPATH": paths}
-    whole = (*command, wish.value, str(threads))
-    try:
-        done = subprocess.run(whole, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, env=environ)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"the attention kernels could not be measured: {error}") from None
-    if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise EngineError(f"the attention kernels could not be measured: {words[-1] if words else f'exit code {done.returncode}'}")
-    try:
-        return msgspec.json.decode(done.stdout, type=Kernels)
-    except msgspec.MsgspecError:
-        raise EngineError("the attention kernels were measured with an unreadable result; build them again") from None
+    return meter.ask("the attention kernels", (*command, wish.value, str(threads)), Kernels, seconds)
 
 
 def pace(prepare: Callable[[Shape], Callable[[], object]], how: str, clock: Callable[[], float] = time.perf_counter) -> Pace:

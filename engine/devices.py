@@ -25,7 +25,7 @@ LIST_SECONDS: Final = 60.0
 
 COMMAND: Final = (sys.executable, "-P", "-m", "engine.devices")
 
-SONAMES: Final = ("libggml.so.0", "@rpath/libggml.0.dylib")
+_SONAMES: Final = ("libggml.so.0", "@rpath/libggml.0.dylib")
 """The names by which llama.cpp's own library asks for ggml. The package has copies of it under other names, which are not links: opened
 by one of those it is another library, and its registry one that llama.cpp never looks at."""
 
@@ -89,9 +89,9 @@ def buffer_type(device: str) -> int:
     return int(library.ggml_backend_dev_buffer_type(library.ggml_backend_dev_get(known[device])))
 
 
-def _loaded() -> ctypes.CDLL | None:
-    """ggml as llama.cpp's own library asks for it, in an object of our own, because others declare the functions too."""
-    for name in SONAMES:
+def loaded() -> ctypes.CDLL | None:
+    """The ggml that llama.cpp itself uses, in an object of our own, because others declare the functions too; None where none is loaded."""
+    for name in _SONAMES:
         try:
             # Only what is loaded already: the system may have another one of this name.
             return ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
@@ -106,7 +106,7 @@ def ggml() -> ctypes.CDLL:
     # Importing the package loads the libraries, which is why nothing here does so before it is asked.
     from llama_cpp._ggml import libggml
 
-    library = _loaded() or ctypes.CDLL(libggml._name)
+    library = loaded() or ctypes.CDLL(libggml._name)
     signatures: dict[str, tuple[list[type], type | None]] = {
         "ggml_backend_dev_count": ([], ctypes.c_size_t),
         "ggml_backend_dev_get": ([ctypes.c_size_t], ctypes.c_void_p),

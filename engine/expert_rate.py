@@ -7,8 +7,6 @@ model with all experts in memory meets. Weights are random bytes, among which an
 What this module does not do: measure reading from disk, or a whole layer.
 """
 
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +19,7 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
 
-from engine import devices
+from engine import devices, meter
 from engine.attention_rate import version
 from engine.errors import EngineError, ModelFileError
 from engine.expert_files import is_expert
@@ -94,22 +92,7 @@ def keep(known: Remembered, name: str, pace: ExpertPace) -> None:
 
 def measured(kind: str, threads: int, command: Sequence[str] = COMMAND, seconds: float = LIMIT_SECONDS) -> ExpertPace:
     """The rates, measured by another process. Raises `EngineError` where it fails, with its last words."""
-    package = os.fspath(Path(__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    environ = {"GOMP_SPINCOUNT": "5000", **os.environ, "PYTHONPATH": paths}
-    try:
-        done = subprocess.run(
-            (*command, kind, str(threads)), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, env=environ
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"products with experts could not be measured: {error}") from None
-    if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise EngineError(f"products with experts could not be measured: {words[-1] if words else f'exit code {done.returncode}'}")
-    try:
-        return msgspec.json.decode(done.stdout, type=ExpertPace)
-    except msgspec.MsgspecError:
-        raise EngineError("products with experts were measured with an unreadable result; build the kernels again") from None
+    return meter.ask("products with experts", (*command, kind, str(threads)), ExpertPace, seconds)
 
 
 def pace(kind: str, multiply: Multiply, rows: int, row_bytes: int, how: str, clock: Callable[[], float] = time.perf_counter) -> ExpertPace:

@@ -5,7 +5,6 @@ own, because native code can end a process. What this module does not do: read f
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from engine import meter
 from engine.errors import EngineError
 from engine.machine import Rate
 from engine.measure import Remembered, disk_key
@@ -35,19 +35,7 @@ Measure = Callable[[Path], ReadRate]
 
 def measured(file: Path, command: Sequence[str] = COMMAND, seconds: float = LIMIT_SECONDS) -> ReadRate:
     """How this file is read best, found out by another process. Raises `EngineError` where that fails, with its last words."""
-    package = os.fspath(Path(__file__).parents[1])
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
-    try:
-        done = subprocess.run(
-            (*command, os.fspath(file)), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, env=environ
-        )
-        found = msgspec.json.decode(done.stdout, type=ReadRate) if done.returncode == 0 else None
-    except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError) as error:
-        raise EngineError(f"{file}: how it is read best could not be measured: {error}") from None
-    if found is None:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise EngineError(f"{file}: how it is read best could not be measured: {words[-1] if words else f'exit code {done.returncode}'}")
-    return found
+    return meter.ask(f"{file}: how it is read best", (*command, os.fspath(file)), ReadRate, seconds)
 
 
 def recall(known: Remembered, folder: Path) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, assert_never
 
+from engine.devices import loaded
 from engine.errors import EngineError
 from engine.native.build import TARGET
 from engine.native.library import Library
@@ -39,10 +40,6 @@ DEFAULT: Final = Attention.FAST
 
 AUTO: Final = "auto"
 """`DEFAULT`'s name on the command line."""
-
-_GGML: Final = ("libggml.so.0", "@rpath/libggml.0.dylib")
-"""The names by which llama.cpp's own library asks for ggml. The package has copies of it under other names, which are not links: opened
-by one of those it is another library, and its registry one that llama.cpp never looks at."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +125,10 @@ def _without(attention: Attention, why: str) -> Loaded:
 
 def _into_llama(library: Library, path: Path) -> str:
     """Why the library can't be one of ggml's backends; empty where it is one now."""
-    ggml = _ggml()
+    ggml = loaded()
     if ggml is None:
         return "llama.cpp's ggml was not found in this process; install kimicode again, which brings its llama.cpp"
+    ggml.ggml_backend_load.argtypes, ggml.ggml_backend_load.restype = (ctypes.c_char_p,), ctypes.c_void_p
     if not ggml.ggml_backend_load(os.fsencode(path)):
         why = library.refusal() or "ggml did not take it"
         return f"{path}: {why}; install kimicode again, which brings its llama.cpp and builds for this processor"
@@ -148,19 +146,6 @@ def choose(names: tuple[str, ...], attention: Attention) -> str | None:
             return None
         case _:
             assert_never(attention)
-
-
-def _ggml() -> ctypes.CDLL | None:
-    for name in _GGML:
-        try:
-            # Only what is loaded already: the system may have another one of this name.
-            library = ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
-        except OSError:
-            continue
-        library.ggml_backend_load.argtypes = (ctypes.c_char_p,)
-        library.ggml_backend_load.restype = ctypes.c_void_p
-        return library
-    return None
 
 
 def _again() -> str:

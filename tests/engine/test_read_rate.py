@@ -38,7 +38,7 @@ def test_what_fails_is_said(tmp_path: Path) -> None:
         read_rate.measured(tmp_path / "none")
     with pytest.raises(EngineError, match="could not be measured: exit code 3"):
         read_rate.measured(tmp_path, command=(sys.executable, "-c", "raise SystemExit(3)"))
-    with pytest.raises(EngineError, match="could not be measured"):
+    with pytest.raises(EngineError, match="unreadable result"):
         read_rate.measured(tmp_path, command=(sys.executable, "-c", "print('nothing')"))
 
 
