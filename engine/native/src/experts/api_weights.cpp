@@ -23,9 +23,9 @@ const Weights *named(const char *name) {
 }
 
 void multiply(const Weights &weights, Product product, const float *x, float *out, int rows, Team &team) {
-    size_t    row = weights.quantised_bytes(product.width), scratch = (weights.scratch(product.width) + 63) / 64 * 64;
+    size_t    row = weights.quantised_bytes(product.width);
     Block     memory;
-    std::byte *start = memory.reserve(row * product.count + scratch * team.threads() + 1);
+    std::byte *start = memory.reserve(row * product.count + 1);
     if (!start) throw std::bad_alloc();
     std::vector<const std::byte *> in;
     std::vector<float *>           results;
@@ -44,7 +44,7 @@ void multiply(const Weights &weights, Product product, const float *x, float *ou
         Product part = product;
         part.first = std::min(rows, (int)((int64_t)blocks * member / members) * together);
         part.last = std::min(rows, (int)((int64_t)blocks * (member + 1) / members) * together);
-        weights.multiply(part, start + row * product.count + scratch * member);
+        weights.multiply(part);
     });
 }
 

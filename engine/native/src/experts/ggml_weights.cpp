@@ -42,8 +42,7 @@ class GgmlWeights : public Weights {
     size_t      quantised_bytes(int width) const override { return (width / x_.block * x_.type_size + 63) / 64 * 64; }
     void        quantise(const float *row, int width, std::byte *out) const override { from_float_(row, out, width); }
     int         rows_together() const override { return 1; }
-    size_t      scratch(int) const override { return 0; }
-    void        multiply(const Product &p, std::byte *) const override {
+    void        multiply(const Product &p) const override {
         size_t bytes = row_bytes(p.width);
         for (int i = p.first; i < p.last; ++i)
             for (int r = 0; r < p.count; ++r) dot_.vec_dot(p.width, p.out[r] + i, 0, p.weights + i * bytes, 0, p.rows[r], 0, 1);

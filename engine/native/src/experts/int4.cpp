@@ -57,8 +57,7 @@ class Int4 : public Weights {
         kimicode::quantise(row, width, reinterpret_cast<Activations *>(out));
     }
     int    rows_together() const override { return kernel_.rows_together; }
-    size_t scratch(int) const override { return 0; }
-    void   multiply(const Product &product, std::byte *) const override { kernel_.multiply(product); }
+    void   multiply(const Product &product) const override { kernel_.multiply(product); }
 
   private:
     const Int4Kernel &kernel_;

@@ -97,9 +97,8 @@ class Layer {
           x_up_(l.gate == l.up ? x_gate_ : Quantised(*l.up, l.width, l.tokens, areas_)),
           inner_(*l.down, l.hidden, groups_.choices.size(), areas_) {
         hidden_ = areas_.add(groups_.choices.size() * l.hidden * sizeof(float));
-        kernel_bytes_ = lines(std::max({l.gate->scratch(l.width), l.up->scratch(l.width), l.down->scratch(l.hidden)}));
         part_bytes_ = lines((size_t)count_ * rows_ * sizeof(float));
-        scratch_ = areas_.add((kernel_bytes_ + 2 * part_bytes_) * team.threads());
+        parts_ = areas_.add(2 * part_bytes_ * team.threads());
         areas_.from(memory);
         point();
     }
@@ -113,7 +112,7 @@ class Layer {
         });
         Queue queue(groups_, *loan, {pieces(l_.hidden, rows_), pieces(l_.width, down_rows_)});
         work_through(
-            queue, team, [&](const Task &p, int member) { p.phase == 0 ? inner(p, member) : outer(p, member); },
+            queue, team, [&](const Task &p, int member) { p.phase == 0 ? inner(p, member) : outer(p); },
             [&](const Task &p) {
                 if (p.phase == 0) quantise(p.group);
             });
@@ -142,15 +141,14 @@ class Layer {
     void inner(const Task &p, int member) const {
         int        first = p.index * rows_, last = std::min(first + rows_, l_.hidden), count = groups_.count(p.group);
         size_t     start = groups_.starts[p.group];
-        std::byte *scratch = areas_.at(scratch_) + member * (kernel_bytes_ + 2 * part_bytes_);
-        float     *gate = reinterpret_cast<float *>(scratch + kernel_bytes_), *up = gate + part_bytes_ / sizeof(float);
+        float     *gate = reinterpret_cast<float *>(areas_.at(parts_) + member * 2 * part_bytes_), *up = gate + part_bytes_ / sizeof(float);
         std::vector<float *> gates(count), ups(count);
         for (int row = 0; row < count; ++row) {
             gates[row] = gate + (size_t)row * rows_ - first;
             ups[row] = up + (size_t)row * rows_ - first;
         }
-        l_.gate->multiply({p.bytes.parts[0], l_.width, first, last, &gate_rows_[start], count, gates.data()}, scratch);
-        l_.up->multiply({p.bytes.parts[1], l_.width, first, last, &up_rows_[start], count, ups.data()}, scratch);
+        l_.gate->multiply({p.bytes.parts[0], l_.width, first, last, &gate_rows_[start], count, gates.data()});
+        l_.up->multiply({p.bytes.parts[1], l_.width, first, last, &up_rows_[start], count, ups.data()});
         for (int row = 0; row < count; ++row)
             silu_times(gates[row] + first, ups[row] + first, last - first, hidden(start + row) + first);
     }
@@ -161,11 +159,10 @@ class Layer {
     }
 
     // Some rows of down.
-    void outer(const Task &p, int member) const {
+    void outer(const Task &p) const {
         int    first = p.index * down_rows_, last = std::min(first + down_rows_, l_.width);
         size_t start = groups_.starts[p.group];
-        l_.down->multiply({p.bytes.parts[2], l_.hidden, first, last, &inner_rows_[start], groups_.count(p.group), &out_[start]},
-                          areas_.at(scratch_) + member * (kernel_bytes_ + 2 * part_bytes_));
+        l_.down->multiply({p.bytes.parts[2], l_.hidden, first, last, &inner_rows_[start], groups_.count(p.group), &out_[start]});
     }
 
     const ExpertLayer &l_;
@@ -173,7 +170,7 @@ class Layer {
     Groups             groups_;
     int                rows_, down_rows_, count_; // of a task, and of the largest group
     Quantised          x_gate_, x_up_, inner_;
-    size_t             hidden_, scratch_, kernel_bytes_, part_bytes_;
+    size_t             hidden_, parts_, part_bytes_;
     std::vector<const std::byte *> gate_rows_, up_rows_, inner_rows_;
     std::vector<float *>           out_;
 };
@@ -191,7 +188,6 @@ void compute(const ExpertProduct &p, Store &store, Team &team, Block &memory) {
     bool      own = p.x_used != 0; // every choice has a row of its own
     Areas     areas;
     Quantised x(*p.weights, p.width, own ? groups.choices.size() : p.tokens, areas);
-    size_t    kernel_bytes = lines(p.weights->scratch(p.width)), scratch = areas.add(kernel_bytes * team.threads());
     areas.from(memory);
     std::vector<const std::byte *> from;
     std::vector<float *>           out;
@@ -207,10 +203,9 @@ void compute(const ExpertProduct &p, Store &store, Team &team, Block &memory) {
     Queue queue(groups, *loan, {pieces(p.rows, rows)});
     work_through(
         queue, team,
-        [&](const Task &piece, int member) {
+        [&](const Task &piece, int) {
             int first = piece.index * rows, last = std::min(first + rows, p.rows), start = groups.starts[piece.group];
-            p.weights->multiply({piece.bytes.parts[p.part], p.width, first, last, &from[start], groups.count(piece.group), &out[start]},
-                                areas.at(scratch) + member * kernel_bytes);
+            p.weights->multiply({piece.bytes.parts[p.part], p.width, first, last, &from[start], groups.count(piece.group), &out[start]});
         },
         [](const Task &) {});
 }

@@ -38,9 +38,8 @@ class Weights {
     virtual void   quantise(const float *row, int width, std::byte *out) const = 0;
 
     // How a matrix is best divided: `first` and `last` of a product should be multiples of it.
-    virtual int    rows_together() const = 0;
-    virtual size_t scratch(int width) const = 0; // bytes that a thread needs for a product, aligned to 64
-    virtual void   multiply(const Product &, std::byte *scratch) const = 0;
+    virtual int  rows_together() const = 0;
+    virtual void multiply(const Product &) const = 0;
 };
 
 // Those for weights of `type` that run here, best first: our own, and last what llama.cpp has for that type, where it is loaded. Null

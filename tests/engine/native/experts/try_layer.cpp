@@ -31,9 +31,7 @@ struct Plain : Weights {
     size_t      quantised_bytes(int width) const override { return (width * sizeof(float) + 63) / 64 * 64; }
     void        quantise(const float *row, int width, std::byte *out) const override { memcpy(out, row, width * sizeof(float)); }
     int         rows_together() const override { return together; }
-    size_t      scratch(int) const override { return 64; }
-    void        multiply(const Product &p, std::byte *scratch) const override {
-        memset(scratch, 1, 64);
+    void        multiply(const Product &p) const override {
         auto *w = reinterpret_cast<const float *>(p.weights);
         for (int r = 0; r < p.count; ++r)
             for (int i = p.first; i < p.last; ++i) {
