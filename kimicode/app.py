@@ -19,7 +19,7 @@ from kimicode.agent.loop import Agent
 from kimicode.agent.opening import Surroundings, look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import ToolError, UsageError
-from kimicode.events import Event, MessageAdded, Notice, SessionStarted
+from kimicode.events import Event, MessageAdded, Notice, SessionStarted, is_kept
 from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
 from kimicode.messages import JsonObject
@@ -107,7 +107,8 @@ def open_session(
     def emit(event: Event) -> None:
         if isinstance(event, MessageAdded) and not event.at:
             event = msgspec.structs.replace(event, at=_now())
-        log.append(event)
+        if is_kept(event):
+            log.append(event)
         face(event)
 
     notices.append(lambda text: emit(Notice(text)))

@@ -2,7 +2,8 @@
 
 The agent produces events; the log, the headless writers, the line mode, the full-screen UI and `replay` consume them.
 An event's JSON is one object on one line: `{"v": 1, "type": "text_delta", …}`. Fields are only ever added; a reader ignores
-those it does not know. What this module does not do: keep, order or show events.
+those it does not know. Some events are only for whoever watches (`is_kept` is false for them) and are in no log. What this module does
+not do: keep, order or show events.
 """
 
 from typing import Literal, TypeAlias
@@ -89,6 +90,13 @@ class ToolCallReady(_Event, frozen=True, tag="tool_call_ready"):
     call: ToolCall
 
 
+class ToolOutput(_Event, frozen=True, tag="tool_output"):
+    """What a running call has just printed, as far as it is worth showing. Not kept: the result has it all."""
+
+    call_id: str
+    text: str
+
+
 class ToolFinished(_Event, frozen=True, tag="tool_finished"):
     """The one result of one call; part of the context."""
 
@@ -101,6 +109,44 @@ class Notice(_Event, frozen=True, tag="notice"):
 
     text: str
     level: Literal["info", "warning", "error"] = "info"
+
+
+class EngineProgress(_Event, frozen=True, tag="engine_progress"):
+    """How far the engine is with something that takes long. Not kept.
+
+    `what`: `load` (the model; `done` and `total` in bytes) or `prefill` (the prompt; in tokens, `done` counts what was known already).
+    `total` is 0 where it is not known, `seconds_left` None where there is no estimate. `done == total` ends it.
+    """
+
+    what: Literal["load", "prefill"]
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+class Decided(_Event, frozen=True, tag="decided"):
+    """What a person answered when a call had to be allowed: `once`, `session`, `always` or `no`, and the reason they gave."""
+
+    tool: str
+    shown: str
+    choice: Literal["once", "session", "always", "no"]
+    feedback: str = ""
+
+
+class ShellRan(_Event, frozen=True, tag="shell_ran"):
+    """A command that the user ran by hand. `output` is its beginning and end where it is long; `exit_code` is None where it was stopped."""
+
+    command: str
+    output: str
+    exit_code: int | None
+    seconds: float
+    at: str = ""
+
+
+class Titled(_Event, frozen=True, tag="titled"):
+    """The user named the session."""
+
+    title: str
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -157,8 +203,13 @@ Event: TypeAlias = (
     | AnswerReset
     | StepFinished
     | ToolCallReady
+    | ToolOutput
     | ToolFinished
     | Notice
+    | EngineProgress
+    | Decided
+    | ShellRan
+    | Titled
     | FilesChanged
     | Rewound
     | RunFinished
@@ -167,6 +218,11 @@ Event: TypeAlias = (
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _PREFIX = b'{"v":%d,' % VERSION
+
+
+def is_kept(event: Event) -> bool:
+    """True for what belongs in a log; false for what is only worth a glance while it happens."""
+    return not isinstance(event, ToolOutput | EngineProgress)
 
 
 def encode_event(event: Event) -> bytes:

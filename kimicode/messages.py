@@ -27,10 +27,19 @@ class System(msgspec.Struct, frozen=True, tag="system", tag_field="role"):
     content: str
 
 
+class Image(msgspec.Struct, frozen=True):
+    """A picture that goes with a message: the absolute `path` of a copy that only the user can read, its media type, and what it was called."""
+
+    path: str
+    media_type: str
+    name: str = ""
+
+
 class User(msgspec.Struct, frozen=True, tag="user", tag_field="role"):
-    """What the user, or kimicode on the user's behalf (notes, reminders), said."""
+    """What the user, or kimicode on the user's behalf (notes, reminders), said, and the pictures shown with it."""
 
     content: str
+    images: tuple[Image, ...] = ()
 
 
 class Assistant(msgspec.Struct, frozen=True, tag="assistant", tag_field="role"):

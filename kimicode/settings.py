@@ -78,6 +78,25 @@ class GitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trailer: bool = False
 
 
+class UiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[ui]`. `mode` is what `kimicode` starts with; `auto` is the full-screen UI where the terminal can show it. `theme` `auto`
+    is dark or light as the terminal is. `notify` is how to tell somebody who looks elsewhere that they are wanted. `diff` is one column or
+    two; `auto` goes by the width. `thinking` shows what the model thinks, folded when it is over. `fold_lines` is how many lines of a
+    call's output stay visible. `width` is the widest that text is set; 0 is as wide as the terminal."""
+
+    mode: Literal["auto", "full-screen", "line"] = "auto"
+    theme: str = "auto"
+    keys: Literal["emacs", "vi"] = "emacs"
+    mouse: bool = True
+    notify: Literal["auto", "bell", "desktop", "off"] = "auto"
+    title: bool = True
+    diff: Literal["auto", "unified", "split"] = "auto"
+    thinking: bool = True
+    fold_lines: int = 8
+    width: int = 100
+    panel: Literal["auto", "on", "off"] = "auto"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a user can choose. None leaves the choice to the catalogue of endpoints and models, or to what this machine can do."""
 
@@ -93,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sandbox: SandboxSettings = SandboxSettings()
     review: ReviewSettings = ReviewSettings()
     git: GitSettings = GitSettings()
+    ui: UiSettings = UiSettings()
 
     @property
     def limits(self) -> Limits:
@@ -100,7 +120,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Limits(steps=self.max_steps, tokens=self.max_tokens, seconds=self.max_seconds, usd=self.max_cost)
 
 
-_TABLES: Final = frozenset({"permissions", "sandbox", "review", "git"})
+_TABLES: Final = frozenset({"permissions", "sandbox", "review", "git", "ui"})
 
 
 def settings_path(environ: Mapping[str, str]) -> Path:

@@ -17,6 +17,8 @@ from kimicode.commands.folder import current_folder
 from kimicode.errors import KimicodeError, UsageError
 from kimicode.events import (
     AnswerReset,
+    Decided,
+    EngineProgress,
     Event,
     FilesChanged,
     MessageAdded,
@@ -24,12 +26,15 @@ from kimicode.events import (
     Rewound,
     RunFinished,
     SessionStarted,
+    ShellRan,
     StepFinished,
     StepStarted,
     TextDelta,
     ThinkingDelta,
+    Titled,
     ToolCallReady,
     ToolFinished,
+    ToolOutput,
 )
 from kimicode.home import kimicode_home
 from kimicode.messages import User
@@ -123,7 +128,13 @@ def _shown(event: Event) -> str:
             return "".join(f"[changed: {change.path}]\n" for change in changes)
         case Rewound(to_turn=turn):
             return f"\n[rewound to before turn {turn}]\n"
-        case MessageAdded() | StepStarted():
+        case Decided(tool=tool, shown=shown, choice=choice):
+            return f"[{tool}: {choice}: {shown}]\n"
+        case ShellRan(command=command, output=output, exit_code=code):
+            return f"\n! {command}\n{output.rstrip()}\n[{'stopped' if code is None else f'exit {code}'}]\n"
+        case Titled(title=title):
+            return f"[named: {title}]\n"
+        case MessageAdded() | StepStarted() | ToolOutput() | EngineProgress():
             return ""
         case _:
             assert_never(event)

@@ -13,6 +13,8 @@ import msgspec
 from kimicode.events import (
     VERSION,
     AnswerReset,
+    Decided,
+    EngineProgress,
     Event,
     FilesChanged,
     MessageAdded,
@@ -20,12 +22,15 @@ from kimicode.events import (
     Rewound,
     RunFinished,
     SessionStarted,
+    ShellRan,
     StepFinished,
     StepStarted,
     TextDelta,
     ThinkingDelta,
+    Titled,
     ToolCallReady,
     ToolFinished,
+    ToolOutput,
     encode_event,
 )
 from kimicode.streams import complain, write_payload
@@ -141,7 +146,9 @@ class Progress:
                 return _line("  changed: " + ", ".join(change.path for change in changes))
             case Rewound(to_turn=turn):
                 return f"rewound to before turn {turn}"
-            case MessageAdded() | ThinkingDelta() | TextDelta() | StepFinished() | FilesChanged() | Rewound():
+            case Decided(tool=tool, choice=choice):
+                return f"{tool}: {choice}"
+            case MessageAdded() | ThinkingDelta() | TextDelta() | StepFinished() | ToolOutput() | EngineProgress() | ShellRan() | Titled():
                 return ""
             case _:
                 assert_never(event)

@@ -11,11 +11,23 @@ import msgspec
 from kimicode.text import render_exact
 
 
+class FileText(msgspec.Struct, frozen=True):
+    """A file that a call would change: its text before and after. None where there is, or would be, no file; `note` says what else
+    there is to know (it is binary, it is too large to be shown)."""
+
+    path: str
+    before: str | None
+    after: str | None
+    note: str = ""
+
+
 class Question(msgspec.Struct, frozen=True):
     """A call that waits for a person.
 
     `shown` is the exact text that would run or the exact path or host, `parts` what of it needs the answer, `executable_config` the paths
-    among them that other programs will run or obey later (hooks, build files). `can_grant`: "for this session" is an answer.
+    among them that other programs will run or obey later (hooks, build files). `can_grant`: "for this session" is an answer. `rule` is what
+    "always" would write into the user's settings; empty where that is no answer. `files` is the whole change that the call would make,
+    where it can be told beforehand. `behind` is how many more questions wait already.
     """
 
     tool: str
@@ -24,6 +36,9 @@ class Question(msgspec.Struct, frozen=True):
     parts: tuple[str, ...] = ()
     executable_config: tuple[str, ...] = ()
     can_grant: bool = True
+    rule: str = ""
+    files: tuple[FileText, ...] = ()
+    behind: int = 0
 
     def text(self) -> str:
         """`shown` such that nobody can mistake it for another text."""
@@ -39,6 +54,7 @@ class Choice(enum.Enum):
 
     ONCE = "once"
     SESSION = "session"
+    ALWAYS = "always"
     NO = "no"
 
 

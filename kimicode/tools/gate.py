@@ -121,7 +121,7 @@ class Gate:
         match answer.choice:
             case Choice.ONCE:
                 return
-            case Choice.SESSION:
+            case Choice.SESSION | Choice.ALWAYS:
                 self.grants = grant()
             case Choice.NO:
                 raise RefusedError(f"{tool}: the user said no", hint=answer.feedback)

@@ -1,0 +1,1 @@
+"""What there is to see of a session, as frozen values made by pure functions from events."""
