@@ -48,6 +48,11 @@ class Envelope:
         """A chunk with one choice."""
         return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
 
+    def progress_chunk(self, cached: int, done: int, total: int, seconds: float) -> JsonObject:
+        """A chunk without text that tells how much of the prompt is read, in llama-server's form: `processed` counts what was cached."""
+        told: JsonObject = {"total": total, "cache": cached, "processed": done, "time_ms": round(seconds * 1000)}
+        return {**self.chunk({}), "prompt_progress": told}
+
     def last_chunk(self, finish_reason: str, usage: Usage) -> JsonObject:
         """The chunk that ends an answer."""
         return self._chunk([{"index": 0, "delta": {}, "finish_reason": finish_reason, "usage": usage.as_json()}])

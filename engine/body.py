@@ -1,6 +1,6 @@
 """The JSON of a chat completion request, field by field, before anything is decided. Pure.
 
-OpenAI's fields with Kimi's (`thinking`, `partial`) and self-hosted servers' (`chat_template_kwargs`, `min_p`). A field that is missing
+OpenAI's fields with Kimi's (`thinking`, `partial`) and self-hosted servers' (`chat_template_kwargs`, `min_p`, `return_progress`). A field that is missing
 and one that is null are the same. Fields nobody here knows are ignored, as every server does; those of the wrong type are refused.
 What this module does not do: give fields a meaning (`engine.request`), or look into messages and tools.
 """
@@ -94,6 +94,7 @@ class Body(msgspec.Struct):
     parallel_tool_calls: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    return_progress: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     min_p: _Probability | None = None

@@ -30,7 +30,7 @@ from engine.expert_cache import ExpertCache
 from engine.gguf import ModelFile, inspect
 from engine.layout import AS_EVER, Experts, ExpertWish, Layout
 from engine.listen import tcp_listener, unix_listener
-from engine.llama import KvType, Llama, Options
+from engine.llama import KvType, Llama, OnLoad, Options
 from engine.native.plugin import DEFAULT, Attention
 from engine.outlook import Outlook, Wishes, outlook
 from engine.parse import end_ids
@@ -135,8 +135,11 @@ def expert_bytes(gib: float | None) -> int | None:
     return None if gib is None else int(gib * (1 << 30))
 
 
-def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | None = None) -> tuple[Llama, LoadedModel]:
-    """The model, loaded; close the first. Raises `ModelFileError`, `EngineError`. Blocks; `stopping` ends it early, from any thread."""
+def load(
+    file: ModelFile, options: ServeOptions, stopping: threading.Event | None = None, on_load: OnLoad = lambda _done, _total: None
+) -> tuple[Llama, LoadedModel]:
+    """The model, loaded; close the first. Raises `ModelFileError`, `EngineError`. Blocks; `stopping` ends it early, from any thread, and
+    `on_load` gets how far it is, in the thread of this call."""
     try:
         if wrong := read_parts(file.path).problem:
             raise ModelFileError(f"{file.path}: {wrong}")
@@ -152,7 +155,7 @@ def load(file: ModelFile, options: ServeOptions, stopping: threading.Event | Non
     if loading.experts is not None and loading.experts.side is None and (unused := side_file.unused(file.path)):
         print(f"experts are read from the model's own files: {unused}", file=sys.stderr, flush=True)  # noqa: T201
     store = _store(options, model)
-    llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set())
+    llama = Llama(file.path, loading, wanted=lambda: stopping is None or not stopping.is_set(), on_load=on_load)
     if llama.attention.reason:
         print(f"attention is llama.cpp's own, slow in long contexts: {llama.attention.reason}", file=sys.stderr, flush=True)  # noqa: T201
     if llama.unstored:
@@ -235,7 +238,7 @@ class _Process:
     def __init__(self, options: ServeOptions, file: ModelFile) -> None:
         self._options = options
         self._file = file
-        self._host = Host()
+        self._host = Host(file.name)
         self._stopping = threading.Event()
         self._llama: Llama | None = None
         local_only = options.socket is None and _in_url(options.host) in LOCAL_HOSTS
@@ -275,7 +278,7 @@ class _Process:
 
     async def _load(self) -> None:
         try:
-            self._llama, model = await asyncio.to_thread(load, self._file, self._options, self._stopping)
+            self._llama, model = await asyncio.to_thread(load, self._file, self._options, self._stopping, self._host.read)
             self._host.service = Service(model, self._on_failure)
         except BaseException:
             self._server.should_exit = True

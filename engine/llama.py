@@ -58,6 +58,9 @@ _CONTINUED: Final = 5
 _INVALID: Final = -1
 """llama.cpp's status of a batch that it can't compute as it is; what is below failed in a computation."""
 
+OnLoad = Callable[[int, int], None]
+"""Gets how many bytes of weights llama.cpp has read so far, and how many it will read; the experts of a store are not among them."""
+
 _AS_IT_LIKES: Final = -1
 _NEVER: Final = 0
 _ALWAYS: Final = 1
@@ -167,13 +170,18 @@ class Llama:
     `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores; `attention` says which kernel computes
     attention; `experts` is the store of routed experts, and where there is none, in spite of the wish, `unstored` says why, and what to do.
     Without a store all weights are mapped. `wanted` is asked while loading, a few hundred times; once it answers False loading stops.
-    `look` tells the machine's memory, to which a store's size is fitted while batches run.
+    `on_load` is told as often how far that is, in the thread that loads. `look` tells the machine's memory, to which a store's size is fitted while batches run.
     Raises `ModelFileError` where llama.cpp refuses the file or it can't be read, and `EngineError` where it can't make the context
     (memory), loading was stopped, a store that is required can't be, or another model in this process has another `attention`.
     """
 
     def __init__(
-        self, path: Path, options: Options, wanted: Callable[[], bool] = lambda: True, look: Callable[[], Memory] = memory
+        self,
+        path: Path,
+        options: Options,
+        wanted: Callable[[], bool] = lambda: True,
+        look: Callable[[], Memory] = memory,
+        on_load: OnLoad = lambda _done, _total: None,
     ) -> None:
         self._context: int | None = None
         self._model: int | None = None
@@ -182,7 +190,7 @@ class Llama:
         self.attention, loaded = _attention(options)
         self._kept = self._keep(path, options, loaded, look)
         try:
-            self._model = self._load(path, options.placement, wanted)
+            self._model = self._load(path, options.placement, wanted, on_load)
             self._context = self._open(path, options)
         except BaseException:
             self.close()
@@ -297,11 +305,17 @@ class Llama:
             self.unstored = str(reason)
             return None
 
-    def _load(self, path: Path, placement: Placement | None, wanted: Callable[[], bool]) -> int:
+    def _load(self, path: Path, placement: Placement | None, wanted: Callable[[], bool], on_load: OnLoad) -> int:
         parameters = api.llama_model_default_params()
         # What the parameters point to must live as long as the call that uses them: the overrides, and the callback.
         overriding = apply(parameters, placement, stored=self._kept is not None)
-        progress = api.llama_progress_callback(lambda _done, _data: wanted())
+        total = self._to_read(path, placement)
+
+        def told(share: float, _data: object) -> bool:
+            on_load(int(min(max(share, 0.0), 1.0) * total), total)
+            return wanted()
+
+        progress = api.llama_progress_callback(told)
         parameters.progress_callback = progress
         self._log.clear()
         model: int | None
@@ -320,6 +334,15 @@ class Llama:
             self._kept.store.seal()
             self._kept.store.warm()
         return model
+
+    def _to_read(self, path: Path, placement: Placement | None) -> int:
+        """Bytes of the tensors that llama.cpp reads; 0 where the file is so wrong that it will say so itself."""
+        stored = overrides(placement, stored=True) if self._kept is not None else ()
+        try:
+            tensors = [tensor for _, tensor in read_parts(path).tensors()]
+        except ModelFileError:
+            return 0
+        return sum(tensor.bytes for tensor in tensors if not (stored and leaves(tensor.name, stored)))
 
     def _open(self, path: Path, options: Options) -> int:
         parameters = api.llama_context_default_params()

@@ -38,7 +38,8 @@ class Priority(IntEnum):
 class ChatRequest:
     """One request. `max_tokens` is None where only the context limits the answer; `taken` are the tool call ids in `messages`.
 
-    `guide` is what the answer must keep to, None where it is free; with `partial` the answer continues the last message.
+    `guide` is what the answer must keep to, None where it is free; with `partial` the answer continues the last message. A stream with
+    `return_progress` tells in chunks how much of the prompt is read.
     """
 
     messages: tuple[dict[str, object], ...]
@@ -55,6 +56,7 @@ class ChatRequest:
     priority: Priority = Priority.INTERACTIVE
     partial: bool = False
     model: str | None = None
+    return_progress: bool = False
 
 
 def read_request(data: bytes, defaults: Defaults, *, strict: bool = False, priority: str | None = None) -> ChatRequest:
@@ -81,6 +83,7 @@ def read_request(data: bytes, defaults: Defaults, *, strict: bool = False, prior
         stop=stop,
         stream=bool(body.stream),
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
+        return_progress=bool(body.return_progress),
         taken=taken,
         guide=_guide(body, names, first_index(taken), partial),
         priority=_priority(body, priority),

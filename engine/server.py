@@ -1,7 +1,7 @@
 """The engine's OpenAI-compatible HTTP interface; `docs/server.md` is its reference.
 
-A stream begins with the role, sends comment lines while the prompt is read (so that a client knows the engine is alive), and ends with
-the finish reason, the usage if asked for, and `[DONE]`; a failure in the middle is one `error` event and no `[DONE]`. A client that
+A stream begins with the role, sends comment lines while the prompt is read (so that a client knows the engine is alive; chunks with
+numbers for who asked by `return_progress`), and ends with the finish reason, the usage if asked for, and `[DONE]`; a failure in the middle is one `error` event and no `[DONE]`. A client that
 goes away ends its answer, running or queued. Errors have the form of Kimi's API and the status code that belongs to them.
 What this module does not do: listen on a socket or load a model (`engine.daemon`), or decide who may ask (`engine.access`).
 """
@@ -43,10 +43,21 @@ _T = TypeVar("_T")
 
 
 class Host:
-    """What the server serves: nothing while the model loads, then `service`."""
+    """What the server serves: nothing while the model of this name loads, then `service`."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
         self.service: Service | None = None
+        self._model = model
+        self._read = (0, 0)
+
+    def read(self, done: int, total: int) -> None:
+        """`done` of the `total` bytes that are to be read were read. Any thread."""
+        self._read = done, total
+
+    def loading(self) -> JsonObject:
+        """How far loading is; `total` is 0 until it is known."""
+        done, total = self._read
+        return {"status": "loading", "model": self._model, "done": done, "total": total}
 
     def ready(self) -> Service:
         """The service. Raises `ApiError` 503 while there is none."""
@@ -94,7 +105,7 @@ class _Routes:
     async def health(self, _: Request) -> Response:
         service = self.host.service
         if service is None:
-            return JSONResponse({"status": "loading"})
+            return JSONResponse(self.host.loading())
         attention, experts = service.model.attention.name, _experts(service)
         return JSONResponse(
             {"status": "ok", "model": service.model.file.name, "attention": attention, "experts": experts, **asdict(service.counters)}
@@ -208,11 +219,14 @@ async def _whole(service: Service, job: Job, envelope: Envelope, watch: Watch) -
 async def _events(service: Service, job: Job, envelope: Envelope, watch: Watch) -> AsyncGenerator[str, None]:
     """The server-sent events of one answer."""
     ids = CallIds(job.request.taken)
+    begun = time.monotonic()
     yield _event(envelope.chunk({"role": "assistant", "content": ""}))
     try:
         async with aclosing(_answer(service, job, watch)) as events:
             async for event in events:
                 match event:
+                    case Prefilled() if job.request.return_progress:
+                        yield _event(envelope.progress_chunk(event.cached, event.done, event.total, time.monotonic() - begun))
                     case Prefilled():
                         yield f": prompt {event.done}/{event.total}\n\n"
                     case Answered():

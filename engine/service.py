@@ -165,7 +165,7 @@ class Service:
             while not reading.done:
                 steps = await mailbox.take(HEARTBEAT_SECONDS)
                 if not steps and not reading.ids:
-                    yield Prefilled(0, 0, len(job.prompt.ids))
+                    yield reading.prefilled
                 if not progress.first and any(isinstance(step, Sampled) for step in steps):
                     progress.first = True
                     self._count(first_tokens=1, first_token_seconds=time.monotonic() - begun)
@@ -219,6 +219,7 @@ class _Reading:
         self._ended = self._closed = False
         self.ids: list[int] = []
         self.cached = 0
+        self.prefilled = Prefilled(0, 0, len(job.prompt.ids))
 
     @property
     def stopped(self) -> bool:
@@ -236,7 +237,7 @@ class _Reading:
                 return
             match step:
                 case Prefilled():
-                    self.cached = step.cached
+                    self.cached, self.prefilled = step.cached, step
                     yield step
                 case Sampled(token):
                     yield from self._feed(token)

@@ -390,3 +390,14 @@ def test_a_store_is_closed_where_loading_fails_or_stops(copied: Path) -> None:
         Llama(copied, options(ExpertCache(FEW)))
     with Llama(NANO, options(ExpertCache(FEW))) as llama:
         assert llama.unstored == ""
+
+
+def test_experts_that_stay_on_disk_are_not_counted_as_read_while_loading() -> None:
+    told: list[tuple[int, int]] = []
+    tensors = [tensor for _, tensor in read_parts(NANO).tensors()]
+    stored = overrides(None, stored=True)
+    with Llama(NANO, options(ExpertCache(FEW)), on_load=lambda done, total: told.append((done, total))) as llama:
+        assert llama.unstored == ""
+    rest = sum(tensor.bytes for tensor in tensors if not leaves(tensor.name, stored))
+    assert 0 < rest < sum(tensor.bytes for tensor in tensors)
+    assert told[-1] == (rest, rest)

@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import DecodeError, EngineError, ModelFileError
 from engine.llama import SMALL_MODEL, Entry, KvType, Llama, Logits, Options, default_threads
+from engine.parts import read_parts
 from tests.engine.tinygguf import vocabulary, write
 
 PROMPT = [72, 101, 108, 108, 111, 44, 32, 119, 111, 114, 108, 100]
@@ -116,6 +117,15 @@ def test_a_refused_file_has_a_reason(tmp_path: Path, capfd: pytest.CaptureFixtur
 def test_loading_stops_when_nobody_wants_it(path: Path) -> None:
     with pytest.raises(EngineError, match="loading was stopped"):
         Llama(path, Options(cells=256), wanted=lambda: False)
+
+
+def test_loading_tells_the_bytes_that_are_read(path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    weights = sum(tensor.bytes for _, tensor in read_parts(path).tensors())
+    with Llama(path, Options(cells=256, threads=1), on_load=lambda done, total: told.append((done, total))):
+        assert {total for _, total in told} == {weights}
+        assert told[-1] == (weights, weights)
+        assert told == sorted(told)
 
 
 def test_closing_twice_is_harmless(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.access import MAX_BODY
+from engine.server import Host
 from engine.tokenizer import Tokenizer
 from tests.engine.scripted import Script, chunks, hosting, served, service, spell, until
 
@@ -230,13 +231,53 @@ def test_errors_have_openai_s_form_and_their_status(small: Tokenizer, tmp_path: 
 def test_while_the_model_loads_only_health_answers(tmp_path: Path) -> None:
     async def run() -> None:
         async with served(hosting(None), tmp_path) as client:
-            assert (await client.get("/health")).json() == {"status": "loading"}
+            assert (await client.get("/health")).json() == {"status": "loading", "model": "", "done": 0, "total": 0}
             for response in (await client.get("/v1/models"), await client.post(CHAT, json={"messages": [USER]})):
                 assert response.status_code == 503
                 assert response.headers["retry-after"] == "1"
                 assert response.json()["error"]["code"] == "loading"
 
     asyncio.run(run())
+
+
+def test_health_says_how_far_loading_is(tmp_path: Path) -> None:
+    host = Host("some model")
+
+    async def run() -> None:
+        async with served(host, tmp_path) as client:
+            host.read(3, 10)
+            assert (await client.get("/health")).json() == {"status": "loading", "model": "some model", "done": 3, "total": 10}
+
+    asyncio.run(run())
+
+
+def test_who_asks_hears_how_much_of_the_prompt_is_read(small: Tokenizer, tmp_path: Path) -> None:
+    script = Script(spell(small, "</think>", "ok", "<|im_end|>", "</think>", "ok", "<|im_end|>"))
+    body = {"messages": [{"role": "user", "content": "many words " * 60}], "stream": True}
+
+    async def run() -> None:
+        async with served(hosting(service(small, script)), tmp_path) as client:
+            asked = await client.post(CHAT, json={**body, "return_progress": True})
+            told = [chunk["prompt_progress"] for chunk in chunks(asked.text) if "prompt_progress" in chunk]
+            processed = [each["processed"] for each in told]  # type: ignore[index]
+            assert len(processed) > 2, "every batch is told"
+            assert processed == sorted(set(processed))
+            assert processed[-1] == told[-1]["total"] == _usage(asked.text)["prompt_tokens"]  # type: ignore[index]
+            assert {each["cache"] for each in told} == {0}  # type: ignore[index]
+            assert all(each["time_ms"] >= 0 for each in told)  # type: ignore[index]
+            assert ": prompt" not in asked.text
+            again = await client.post(CHAT, json={**body, "return_progress": True})
+            (only,) = [chunk["prompt_progress"] for chunk in chunks(again.text) if "prompt_progress" in chunk]
+            assert only["cache"] == only["total"] - 1, "what is cached counts as read"  # type: ignore[index]
+            silent = await client.post(CHAT, json=body)
+            assert "prompt_progress" not in silent.text
+
+    asyncio.run(run())
+
+
+def _usage(text: str) -> dict[str, int]:
+    usage: dict[str, int] = chunks(text)[-1]["choices"][0]["usage"]  # type: ignore[index]
+    return usage
 
 
 def test_the_model_says_its_context_and_profile(small: Tokenizer, tmp_path: Path) -> None:
