@@ -73,7 +73,7 @@ class Watcher(Protocol):
 
 
 class Desk:
-    """See the module. Attributes that others read: `person`, `settings`, `environ`, `workspace`, `host`, `transcript`, `status`, `waiting`."""
+    """See the module. Others read `person`, `settings`, `environ`, `workspace`, `host`, `transcript`, `status` and `waiting`."""
 
     def __init__(
         self,

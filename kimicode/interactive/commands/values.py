@@ -8,7 +8,8 @@ from kimicode.interactive.desk import Desk
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One command. `arguments` is a hint such as `[ID]`; `while_busy` is false for what would disturb a run; `complete` offers arguments."""
+    """One command. `arguments` is a hint such as `[ID]`; `while_busy` is false for what would disturb a run; `complete` offers
+    arguments."""
 
     name: str
     summary: str

@@ -73,8 +73,8 @@ class Status(msgspec.Struct, frozen=True):
 
     `usage` and `cost_usd` are of the whole session. `context_used` is what the last request and its answer took, of `context` tokens;
     `cached` the share of the last prompt that the server had already. `speed` is tokens a second of the last answer, or of this one.
-    `waiting` is how many prompts wait for their turn, `calls` are the id and the name of those that run. `since` is the clock's time when the phase
-    began. `first` and `streamed` are when the answer began to stream in and how many characters it has: what a live speed is made of.
+    `waiting` is how many prompts wait for their turn, `calls` are the id and the name of those that run. `since` is the clock's time when
+    the phase began; `first` and `streamed` are when the answer began to stream in and how many characters it has, for a live speed.
     """
 
     session_id: str = ""
