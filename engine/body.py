@@ -1,7 +1,8 @@
 """The JSON of a chat completion request, field by field, before anything is decided. Pure.
 
-OpenAI's fields with Kimi's (`thinking`, `partial`) and self-hosted servers' (`chat_template_kwargs`, `min_p`, `return_progress`). A field that is missing
-and one that is null are the same. Fields nobody here knows are ignored, as every server does; those of the wrong type are refused.
+OpenAI's fields with Kimi's (`thinking`, `partial`) and self-hosted servers' (`chat_template_kwargs`, `min_p`, `return_progress`). A
+field that is missing and one that is null are the same. Fields nobody here knows are ignored, as every server does; those of the wrong
+type are refused.
 What this module does not do: give fields a meaning (`engine.request`), or look into messages and tools.
 """
 

@@ -7,6 +7,7 @@ address space alone, and the store reads what a computation wants. What this mod
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import llama_cpp.llama_cpp as api
 from gguf.constants import GGMLQuantizationType
@@ -24,7 +25,7 @@ from engine.native.plugin import Loaded
 from engine.native.store import Store, StoreOptions
 from engine.native.weights import WeightsLibrary
 from engine.one_file import OneFile
-from engine.parts import Parts
+from engine.parts import Parts, read_parts
 from engine.placement import place
 
 Overrides = Sequence[tuple[str, str]]
@@ -96,6 +97,16 @@ def refusal(loaded: Loaded) -> str:
 def leaves(name: str, overriding: Overrides) -> bool:
     """Whether the tensor of this name is an expert's that goes to the store."""
     return is_expert(name) and place(name, overriding) == STORE
+
+
+def bytes_read(path: Path, overriding: Overrides) -> int:
+    """Bytes of the tensors that llama.cpp reads where `overriding` sends experts to the store, of all where it is empty; 0 where the file
+    is so wrong that llama.cpp will say so."""
+    try:
+        tensors = [tensor for _, tensor in read_parts(path).tensors()]
+    except ModelFileError:
+        return 0
+    return sum(tensor.bytes for tensor in tensors if not leaves(tensor.name, overriding))
 
 
 def load_around(parts: Parts, parameters: api.llama_model_params, leave: Callable[[str], bool]) -> int | None:

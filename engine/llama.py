@@ -29,7 +29,7 @@ import llama_cpp.llama_cpp as api
 from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
 from engine.expert_cache import ExpertCache, ExpertState
-from engine.expert_loading import Kept, leaves, load_around, open_store
+from engine.expert_loading import Kept, bytes_read, leaves, load_around, open_store
 from engine.machine import Memory, memory, numa_nodes
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
@@ -170,7 +170,8 @@ class Llama:
     `cells`, `batch` and `sequences` are what there really is; `vocabulary` is the number of scores; `attention` says which kernel computes
     attention; `experts` is the store of routed experts, and where there is none, in spite of the wish, `unstored` says why, and what to do.
     Without a store all weights are mapped. `wanted` is asked while loading, a few hundred times; once it answers False loading stops.
-    `on_load` is told as often how far that is, in the thread that loads. `look` tells the machine's memory, to which a store's size is fitted while batches run.
+    `on_load` is told as often how far that is, in the thread that loads. `look` tells the machine's memory, to which a store's size is
+    fitted while batches run.
     Raises `ModelFileError` where llama.cpp refuses the file or it can't be read, and `EngineError` where it can't make the context
     (memory), loading was stopped, a store that is required can't be, or another model in this process has another `attention`.
     """
@@ -309,7 +310,8 @@ class Llama:
         parameters = api.llama_model_default_params()
         # What the parameters point to must live as long as the call that uses them: the overrides, and the callback.
         overriding = apply(parameters, placement, stored=self._kept is not None)
-        total = self._to_read(path, placement)
+        stored = overrides(placement, stored=True) if self._kept is not None else ()
+        total = bytes_read(path, stored)
 
         def told(share: float, _data: object) -> bool:
             on_load(int(min(max(share, 0.0), 1.0) * total), total)
@@ -323,7 +325,6 @@ class Llama:
             parameters.use_extra_bufts = _fits(path)
             model = api.llama_model_load_from_file(os.fsencode(path), parameters)
         else:
-            stored = overrides(placement, stored=True)
             model = load_around(read_parts(path), parameters, lambda name: leaves(name, stored))
         del overriding
         if model is None and not wanted():
@@ -334,15 +335,6 @@ class Llama:
             self._kept.store.seal()
             self._kept.store.warm()
         return model
-
-    def _to_read(self, path: Path, placement: Placement | None) -> int:
-        """Bytes of the tensors that llama.cpp reads; 0 where the file is so wrong that it will say so itself."""
-        stored = overrides(placement, stored=True) if self._kept is not None else ()
-        try:
-            tensors = [tensor for _, tensor in read_parts(path).tensors()]
-        except ModelFileError:
-            return 0
-        return sum(tensor.bytes for tensor in tensors if not (stored and leaves(tensor.name, stored)))
 
     def _open(self, path: Path, options: Options) -> int:
         parameters = api.llama_context_default_params()

@@ -1,8 +1,9 @@
 """The engine's OpenAI-compatible HTTP interface; `docs/server.md` is its reference.
 
 A stream begins with the role, sends comment lines while the prompt is read (so that a client knows the engine is alive; chunks with
-numbers for who asked by `return_progress`), and ends with the finish reason, the usage if asked for, and `[DONE]`; a failure in the middle is one `error` event and no `[DONE]`. A client that
-goes away ends its answer, running or queued. Errors have the form of Kimi's API and the status code that belongs to them.
+numbers to those who asked by `return_progress`), and ends with the finish reason, the usage if asked for, and `[DONE]`; a failure in the
+middle is one `error` event and no `[DONE]`. A client that goes away ends its answer, running or queued. Errors have the form of Kimi's
+API and the status code that belongs to them.
 What this module does not do: listen on a socket or load a model (`engine.daemon`), or decide who may ask (`engine.access`).
 """
 

@@ -66,6 +66,7 @@ class EndpointRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     - `thinking_form`: `object` is `thinking: {type, keep}`; `template` is `chat_template_kwargs`; `reasoning` is `reasoning: {enabled}`;
       `effort` is `reasoning_effort: "none"` to switch it off; `none` sends nothing.
     - `schema_flavour`: `mfjs` is Moonshot's JSON Schema subset, checked by the server.
+    - `prompt_progress`: asked by `return_progress`, it tells while it reads how much of a prompt is read.
     - `idle_seconds`: how long the stream may be silent before it is given up.
     """
 
@@ -83,6 +84,7 @@ class EndpointRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_options: bool = True
     response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
     any_model: bool = False
+    prompt_progress: bool = False
     idle_seconds: float = 180.0
     models: dict[str, Serving] = {}
 

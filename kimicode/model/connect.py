@@ -13,18 +13,25 @@ from kimicode.model.daemon import EngineDaemon
 from kimicode.model.embedded import EmbeddedClient
 from kimicode.model.openai import OpenAIClient
 from kimicode.model.patience import Patience
+from kimicode.model.progress import OnProgress, nobody
 from kimicode.model.target import Target
 
 
-def connect(target: Target, environ: Mapping[str, str], on_notice: Callable[[str], None], patience: Patience | None) -> ModelClient:
+def connect(
+    target: Target,
+    environ: Mapping[str, str],
+    on_notice: Callable[[str], None],
+    patience: Patience | None,
+    on_progress: OnProgress = nobody,
+) -> ModelClient:
     """The client for `target`; the key is read from `environ` here and nowhere else."""
     if target.model_file:
-        daemon = EngineDaemon(target.model_file, environ, on_status=on_notice)
-        return EmbeddedClient(target, daemon, patience=patience, on_notice=on_notice)
+        daemon = EngineDaemon(target.model_file, environ, on_status=on_notice, on_progress=on_progress)
+        return EmbeddedClient(target, daemon, patience=patience, on_notice=on_notice, on_progress=on_progress)
     transport = httpx.AsyncHTTPTransport(uds=target.socket, verify=False) if target.socket else None
     key = environ.get(target.key_env, "").strip() if target.key_env else ""
     if not (key.isascii() and key.isprintable()):
         raise UnavailableError(
             f"{target.key_env} holds characters that no key has", hint="Copy the key again; a line break or quote may be in it."
         )
-    return OpenAIClient(target, key=key, transport=transport, patience=patience, on_notice=on_notice)
+    return OpenAIClient(target, key=key, transport=transport, patience=patience, on_notice=on_notice, on_progress=on_progress)

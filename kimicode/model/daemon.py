@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
 from kimicode.errors import UnavailableError, UsageError
+from kimicode.model.engine_http import ask
+from kimicode.model.progress import Meter, OnProgress, nobody
 from kimicode.model.rundir import RunPaths, run_paths
 
 # `-P`: the working directory is the user's project, and a folder «engine» in it must never be run in place of ours.
@@ -35,6 +38,14 @@ class Health(Enum):
     LOADING = "loading"
     SILENT = "silent"
     DOWN = "down"
+
+
+class Look(NamedTuple):
+    """One answer of the socket. While it loads, `done` of `total` bytes are read; `total` is 0 until it is known."""
+
+    health: Health
+    done: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ def _ignore(_text: str) -> None:
 
 
 class EngineDaemon:
-    """The daemon for one model file. `on_status` gets sentences for the user while it starts."""
+    """The daemon for one model file. `on_status` gets sentences for the user while it starts, `on_progress` how far loading is."""
 
     def __init__(
         self,
@@ -64,12 +75,14 @@ class EngineDaemon:
         command: Sequence[str] = ENGINE_COMMAND,
         deadlines: Deadlines | None = None,
         on_status: Callable[[str], None] = _ignore,
+        on_progress: OnProgress = nobody,
     ) -> None:
         self._model_file = model_file
         self._environ = environ
         self._command = command
         self._deadlines = deadlines or Deadlines()
         self._on_status = on_status
+        self._meter = Meter("load", on_progress)
         self._paths: RunPaths | None = None
         self._pid: int | None = None
 
@@ -84,27 +97,36 @@ class EngineDaemon:
         """Return when the daemon serves. Raises `UsageError` for a bad model file, `UnavailableError` where it can't be brought up."""
         if await self.health() is Health.OK:
             return
-        async with self._locked():
-            state = await self.health()
-            if state is Health.DOWN:
-                self._start()
-            await self._wait()
+        try:
+            async with self._locked():
+                state = await self.health()
+                if state is Health.DOWN:
+                    self._start()
+                await self._wait()
+        finally:
+            self._meter.end()
 
     async def health(self) -> Health:
         """Ask once; an answer within the probe's deadline or none."""
+        return (await self.look()).health
+
+    async def look(self) -> Look:
+        """The same, and how far loading is."""
         try:
             answer = await self._get("/health")
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            return Health.DOWN
+            return Look(Health.DOWN)
         except (httpx.TransportError, ValueError):
-            return Health.SILENT
+            return Look(Health.SILENT)
         match answer:
             case {"status": "ok"}:
-                return Health.OK
+                return Look(Health.OK)
+            case {"status": "loading", "done": int(done), "total": int(total)}:
+                return Look(Health.LOADING, done, total)
             case {"status": "loading"}:
-                return Health.LOADING
+                return Look(Health.LOADING)
             case _:
-                return Health.SILENT
+                return Look(Health.SILENT)
 
     async def served_context(self) -> int | None:
         """The context in tokens that the daemon serves, from `/v1/models`; None where it does not say."""
@@ -119,10 +141,7 @@ class EngineDaemon:
                 return None
 
     async def _get(self, path: str) -> object:
-        transport = httpx.AsyncHTTPTransport(uds=str(self.paths.socket), verify=False)
-        async with httpx.AsyncClient(transport=transport, timeout=self._deadlines.probe) as http:
-            answer: object = (await http.get(f"http://engine{path}")).json()
-            return answer
+        return await ask(self.paths.socket, path, self._deadlines.probe)
 
     def log_tail(self) -> str:
         """The last lines the daemon wrote, for a message."""
@@ -148,6 +167,8 @@ class EngineDaemon:
                     raise UnavailableError(
                         f"another process has been starting the engine for {self._deadlines.load:.0f} s", hint=self._advice()
                     )
+                seen = await self.look()
+                self._meter.see(seen.done, seen.total)
                 await asyncio.sleep(self._deadlines.poll)
             yield
         finally:
@@ -190,11 +211,12 @@ class EngineDaemon:
         loop = asyncio.get_running_loop()
         begun = answered = loop.time()
         told = False
-        while (state := await self.health()) is not Health.OK:
+        while (seen := await self.look()).health is not Health.OK:
             self._check_alive()
             now = loop.time()
-            if state is Health.LOADING:
+            if seen.health is Health.LOADING:
                 answered = now
+                self._meter.see(seen.done, seen.total)
                 if not told:
                     self._on_status(f"The engine is loading {Path(self._model_file).name}.")
                     told = True

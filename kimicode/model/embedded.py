@@ -18,6 +18,7 @@ from kimicode.model.client import Delta, ModelInfo, ModelRequest
 from kimicode.model.daemon import EngineDaemon
 from kimicode.model.openai import OpenAIClient
 from kimicode.model.patience import Patience
+from kimicode.model.progress import OnProgress, nobody
 from kimicode.model.target import Target
 
 
@@ -31,12 +32,14 @@ class EmbeddedClient:
         *,
         patience: Patience | None = None,
         on_notice: Callable[[str], None] | None = None,
+        on_progress: OnProgress = nobody,
     ) -> None:
         self._target = target
         self._daemon = daemon
         # A local daemon comes back at once or not at all.
         self._patience = replace(patience or Patience(), attempts=4, connect_attempts=4, longest_delay=2.0)
         self._on_notice = on_notice or (lambda _text: None)
+        self._on_progress = on_progress
         self._client: OpenAIClient | None = None
         self._context: int | None = None
 
@@ -66,7 +69,12 @@ class EmbeddedClient:
         if self._client is None:
             transport = httpx.AsyncHTTPTransport(uds=str(self._daemon.paths.socket), verify=False)
             self._client = OpenAIClient(
-                self._target, transport=transport, patience=self._patience, prepare=self._prepare, on_notice=self._on_notice
+                self._target,
+                transport=transport,
+                patience=self._patience,
+                prepare=self._prepare,
+                on_notice=self._on_notice,
+                on_progress=self._on_progress,
             )
         return self._client
 

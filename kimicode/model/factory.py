@@ -10,6 +10,7 @@ from typing import cast
 
 from kimicode.model.client import Delta, ModelClient, ModelInfo, ModelRequest
 from kimicode.model.patience import Patience
+from kimicode.model.progress import OnProgress, nobody
 from kimicode.model.target import Target
 
 
@@ -18,13 +19,15 @@ def make_client(
     environ: Mapping[str, str],
     *,
     on_notice: Callable[[str], None] = lambda _text: None,
+    on_progress: OnProgress = nobody,
     patience: Patience | None = None,
 ) -> ModelClient:
-    """The client for `target`. `on_notice` gets sentences for the user: the engine starts, a tool was left out."""
+    """The client for `target`. `on_notice` gets sentences for the user: the engine starts, a tool was left out; `on_progress` how far
+    the engine is with loading the model and reading the prompt, at most four times a second, in the thread of the stream."""
 
     def make() -> ModelClient:
         connect = import_module("kimicode.model.connect").connect
-        return cast("ModelClient", connect(target, environ, on_notice, patience))
+        return cast("ModelClient", connect(target, environ, on_notice, patience, on_progress))
 
     return DeferredClient(target.info, make)
 

@@ -18,6 +18,7 @@ from kimicode.messages import Assistant
 from kimicode.model.client import Delta, ModelInfo, ModelRequest, Restarted
 from kimicode.model.faults import fault
 from kimicode.model.patience import Patience
+from kimicode.model.progress import Meter, OnProgress, nobody
 from kimicode.model.sse import SseDecoder, SseOverflowError
 from kimicode.model.stream import Assembly, EmptyAnswerError
 from kimicode.model.target import Target
@@ -47,7 +48,8 @@ def _ignore(_text: str) -> None:
 
 
 class OpenAIClient:
-    """A `ModelClient` for one target. `on_notice` gets sentences for the user, each once."""
+    """A `ModelClient` for one target. `on_notice` gets sentences for the user, each once; `on_progress` how far the server is with reading
+    a prompt, where it says so."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class OpenAIClient:
         patience: Patience | None = None,
         prepare: Prepare = _nothing,
         on_notice: Callable[[str], None] = _ignore,
+        on_progress: OnProgress = nobody,
     ) -> None:
         self._target = target
         self._key = key
@@ -65,6 +68,7 @@ class OpenAIClient:
         self._patience = patience or Patience()
         self._prepare = prepare
         self._on_notice = on_notice
+        self._meter = Meter("prefill", on_progress)
         self._noticed: set[str] = set()
         self._reasoning_field: str | None = None
         self._http: httpx.AsyncClient | None = None
@@ -123,8 +127,10 @@ class OpenAIClient:
         body = request_body(request, self._target, reasoning_field=self._reasoning_field)
         self._notify(body.notices)
         taken = [call.id for message in request.messages if isinstance(message, Assistant) for call in message.tool_calls]
-        assembly = Assembly(self._target, taken=taken, first_index=call_count(request.messages))
-        with _as_errors(self._target, assembly):
+        assembly = Assembly(self._target, taken=taken, first_index=call_count(request.messages), on_prompt=self._meter.see)
+        with contextlib.ExitStack() as leaving:
+            leaving.callback(self._meter.end)
+            leaving.enter_context(_as_errors(self._target, assembly))
             async with self._client().stream("POST", "chat/completions", content=body.content) as response:
                 if not response.is_success:
                     raise await self._refusal(response)
@@ -136,6 +142,7 @@ class OpenAIClient:
                 async with contextlib.aclosing(self._payloads(response, assembly)) as payloads:
                     async for payload in payloads:
                         for delta in assembly.feed(payload):
+                            self._meter.end()
                             yield delta
         # The name is learned, so that thoughts go back under the name they came with.
         if assembly.reasoning_field in ("reasoning_content", "reasoning"):

@@ -9,7 +9,7 @@ What this module does not do: split bytes into events (`sse`) or decide about re
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -60,10 +60,19 @@ class _Slot:
 
 
 class Assembly:
-    """One answer while it arrives. `taken` are the call ids of the conversation so far, `first_index` counts its calls."""
+    """One answer while it arrives. `taken` are the call ids of the conversation so far, `first_index` counts its calls; `on_prompt` gets
+    how many of the prompt's tokens are read, from servers that say so (llama-server's `prompt_progress`)."""
 
-    def __init__(self, target: Target, *, taken: Collection[str] = (), first_index: int = 0) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        taken: Collection[str] = (),
+        first_index: int = 0,
+        on_prompt: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> None:
         self._target = target
+        self._on_prompt = on_prompt
         self._taken = set(taken)
         self._first_index = first_index
         self._text: list[str] = []
@@ -95,6 +104,7 @@ class Assembly:
             return []
         if chunk.get("error"):
             raise classify(self._target, detail_of(chunk))
+        self._take_progress(chunk.get("prompt_progress"))
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
         self._take_usage(chunk.get("usage") or choice.get("usage"))
@@ -181,6 +191,11 @@ class Assembly:
             cached=min(_count(cached), _count(usage.get("prompt_tokens"))),
             reasoning=_count(completion.get("reasoning_tokens")),
         )
+
+    def _take_progress(self, progress: object) -> None:
+        match progress:
+            case {"processed": int(done), "total": int(total)}:
+                self._on_prompt(done, total)
 
     def _take_reason(self, reason: str) -> None:
         if reason == "content_filter":

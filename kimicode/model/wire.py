@@ -49,6 +49,8 @@ def request_body(request: ModelRequest, target: Target, *, reasoning_field: str 
     body: JsonObject = {"model": target.model_id, "stream": True}
     if target.accepts.stream_options:
         body["stream_options"] = {"include_usage": True}
+    if target.accepts.prompt_progress:
+        body["return_progress"] = True
     body |= _limits(request, target) | _thinking(thinking, target) | _sampling(thinking, target) | _schema(request, target)
     if target.accepts.prompt_cache_key and request.session_id:
         body["prompt_cache_key"] = request.session_id

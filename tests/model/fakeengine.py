@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tests.model.faultserver import HELLO, chunk
 
+HEALTHY = {"status": "ok", "model": "m", "experts": {"hit_rate": 0.5, "cache_bytes": 4 << 30, "planned_bytes": 8 << 30, "read_bytes": 1}}
+
 
 class Handler(BaseHTTPRequestHandler):
     mode = ""
@@ -32,7 +34,8 @@ class Handler(BaseHTTPRequestHandler):
             threading.Event().wait()
         Handler.health_asked += 1
         loading = self.mode == "slow" and Handler.health_asked < 4
-        answer = {"status": "loading" if loading else "ok"} if self.path == "/health" else {"data": [{"id": "m", "context": 777}]}
+        far = {"status": "loading", "done": 10 * Handler.health_asked, "total": 100} if loading else HEALTHY
+        answer = far if self.path == "/health" else {"data": [{"id": "m", "context": 777}]}
         self.reply(json.dumps(answer).encode(), "application/json")
 
     def do_POST(self) -> None:

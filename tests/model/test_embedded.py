@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from kimicode.errors import KimicodeError, UnavailableError, UsageError
+from kimicode.events import EngineProgress
 from kimicode.messages import JsonObject, User
 from kimicode.model import Delta, Finished, ModelRequest, Patience, Restarted, resolve
 from kimicode.model.daemon import ENGINE_COMMAND, Deadlines, EngineDaemon, Health
@@ -38,10 +39,12 @@ class Box:
         self.model.write_bytes(b"GGUF")
         self.environ = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PYTHONPATH": str(ROOT), "MOONSHOT_API_KEY": "sk-secret"}
         self.status: list[str] = []
+        self.progress: list[EngineProgress] = []
 
     def daemon(self, mode: str, deadlines: Deadlines = QUICK) -> EngineDaemon:
         command = (sys.executable, str(ROOT / "tests/model/fakeengine.py"), mode)
-        return EngineDaemon(str(self.model), self.environ, command=command, deadlines=deadlines, on_status=self.status.append)
+        status, progress = self.status.append, self.progress.append
+        return EngineDaemon(str(self.model), self.environ, command=command, deadlines=deadlines, on_status=status, on_progress=progress)
 
     def client(self, mode: str, deadlines: Deadlines = QUICK, idle: float = 10.0) -> EmbeddedClient:
         target = msgspec.structs.replace(resolve("unix:/x", "m.gguf", {}), model_file=str(self.model))
@@ -126,6 +129,16 @@ def test_the_served_context_is_learned(box: Box) -> None:
 def test_loading_is_told_once(box: Box) -> None:
     ask(box.client("slow"))
     assert box.status == ["Starting the engine for m.gguf.", "The engine is loading m.gguf."]
+
+
+def test_loading_tells_how_far_it_is_and_that_it_is_over(box: Box) -> None:
+    ask(box.client("slow"))
+    assert box.progress[0] == EngineProgress("load", box.progress[0].done, 100)
+    assert 0 < box.progress[0].done < 100
+    assert box.progress[-1] == EngineProgress("load", 100, 100, 0.0)
+    box.progress.clear()
+    ask(box.client("slow"))
+    assert box.progress == [], "what is loaded already is nothing to tell"
 
 
 def test_the_daemon_gets_no_key(box: Box) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from kimicode.errors import ContractError, KimicodeError, TemporaryError, UnavailableError, UsageError
+from kimicode.events import EngineProgress
 from kimicode.messages import Assistant, System, ToolResult, ToolSpec, Usage, User
 from kimicode.model import (
     ContentFilterError,
@@ -26,6 +27,7 @@ from kimicode.model import (
     resolve,
 )
 from kimicode.model.connect import connect
+from kimicode.model.progress import OnProgress, nobody
 from tests.model.faultserver import (
     CALL,
     DONE,
@@ -64,7 +66,11 @@ def patience(waits: Waits, idle: float = 10.0) -> Patience:
 
 
 def ask(
-    *script: Behaviour, request: ModelRequest = REQUEST, idle: float = 10.0, unix: Path | None = None
+    *script: Behaviour,
+    request: ModelRequest = REQUEST,
+    idle: float = 10.0,
+    unix: Path | None = None,
+    on_progress: OnProgress = nobody,
 ) -> tuple[list[Delta], FaultServer, Waits, KimicodeError | None]:
     """What one stream gave against a server with this script, and how it ended."""
     waits = Waits()
@@ -72,7 +78,7 @@ def ask(
     async def run() -> tuple[list[Delta], FaultServer, KimicodeError | None]:
         async with FaultServer(script, unix) as server:
             target = resolve(f"unix:{unix}" if unix else server.url, None, {"KIMICODE_API_KEY": KEY})
-            client = connect(target, {"KIMICODE_API_KEY": KEY}, lambda _text: None, patience(waits, idle))
+            client = connect(target, {"KIMICODE_API_KEY": KEY}, lambda _text: None, patience(waits, idle), on_progress)
             got: list[Delta] = []
             failure = None
             try:
@@ -403,3 +409,29 @@ def test_the_delay_grows_to_its_limit_with_jitter() -> None:
     patient = Patience(random=lambda: 1.0)
     assert [patient.delay(attempt) for attempt in (1, 2, 3, 7, 20, 1000)] == [0.625, 1.25, 2.5, 40.0, 40.0, 40.0]
     assert replace(patient, random=lambda: 0.0).delay(1) == 0.5
+
+
+def read_so_far(processed: int, cached: int = 0) -> bytes:
+    told = {"total": 100, "cache": cached, "processed": processed, "time_ms": 5}
+    return event({"choices": [{"index": 0, "delta": {}, "finish_reason": None}], "prompt_progress": told})
+
+
+def test_how_much_of_the_prompt_is_read_is_told_and_ends_with_the_first_word(tmp_path: Path) -> None:
+    told: list[EngineProgress] = []
+    deltas, server, _, failure = ask(stream(read_so_far(40, 8), read_so_far(100, 8), HELLO), unix=tmp_path / "s", on_progress=told.append)
+    assert failure is None
+    assert finished(deltas).message.content == "Hello"
+    assert server.calls[0].json["return_progress"] is True
+    assert told == [EngineProgress("prefill", 40, 100), EngineProgress("prefill", 100, 100, 0.0)]
+
+
+def test_a_prompt_that_is_never_read_to_its_end_is_told_to_be_over(tmp_path: Path) -> None:
+    told: list[EngineProgress] = []
+    ask(*[stream(read_so_far(40))] * 8, unix=tmp_path / "s", on_progress=told.append)
+    begun, over = EngineProgress("prefill", 40, 100), EngineProgress("prefill", 100, 100, 0.0)
+    assert told == [begun, over] * 8
+
+
+def test_a_server_that_was_not_asked_gets_no_field_for_it() -> None:
+    _, server, _, _ = ask(stream(HELLO))
+    assert "return_progress" not in server.calls[0].json

@@ -134,9 +134,9 @@ OFF: JsonObject = {"thinking": {"type": "disabled"}}
             "llama-server",
             "kimi-k2.6",
             Thinking.KEEP,
-            {"chat_template_kwargs": {"thinking": True, "preserve_thinking": True}} | WARM,
+            {"chat_template_kwargs": {"thinking": True, "preserve_thinking": True}, "return_progress": True} | WARM,
         ),
-        ("unix:/run/x.sock", "kimi-nano", Thinking.ON, TEMPLATE_ON | {"temperature": 0.0}),
+        ("unix:/run/x.sock", "kimi-nano", Thinking.ON, TEMPLATE_ON | {"temperature": 0.0, "return_progress": True}),
     ],
 )
 def test_what_each_endpoint_is_sent(endpoint: str, model: str, thinking: Thinking, expected: JsonObject) -> None:
