@@ -19,7 +19,7 @@ from kimicode.agent.loop import Agent
 from kimicode.agent.opening import Surroundings, look_around, opening_for
 from kimicode.agent.run import Options
 from kimicode.errors import ToolError, UsageError
-from kimicode.events import Event, MessageAdded, Notice, SessionStarted, is_kept
+from kimicode.events import Event, MessageAdded, Notice, SessionStarted, ShellRan, StepStarted, Titled, is_kept
 from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
 from kimicode.messages import JsonObject
@@ -29,14 +29,16 @@ from kimicode.model.target import resolve
 from kimicode.repo.codebase import Codebase
 from kimicode.repo.filling import Filling
 from kimicode.safety import Safety, secure
-from kimicode.sandbox.approval import Approver
+from kimicode.sandbox.approval import Approver, Turns
+from kimicode.sandbox.grants import Grants
 from kimicode.session.clean import clean_if_due
 from kimicode.session.log import SessionLog, read_events
 from kimicode.session.perform import finish_interrupted
 from kimicode.session.replay import Replayed, replay
 from kimicode.session.store import SessionStore
-from kimicode.settings import Settings
+from kimicode.settings import Settings, settings_path
 from kimicode.text import well_formed
+from kimicode.tools.ask import Asker
 from kimicode.tools.base import Tool, ToolContext
 from kimicode.tools.gate import Gate
 from kimicode.tools.paths import may_show
@@ -60,24 +62,64 @@ class Wish(msgspec.Struct, frozen=True):
 class Session:
     """An agent with its log and its model, ready for prompts. Close it with `aclose`."""
 
-    def __init__(self, session_id: str, agent: Agent, log: SessionLog, model: ModelClient, keeping: Keeping, code: "_Code") -> None:
+    def __init__(
+        self, session_id: str, agent: Agent, diary: "_Diary", model: ModelClient, gate: Gate, keeping: Keeping, code: "_Code"
+    ) -> None:
         self.id = session_id
         self.agent = agent
-        self._log = log
-        self._model = model
+        self.model = model
+        self._diary = diary
+        self._gate = gate
         self._keeping = keeping
         self._code = code
+
+    @property
+    def grants(self) -> Grants:
+        """What the user has allowed so far; a session that goes on in its place may be opened with it."""
+        return self._gate.grants
+
+    def emit(self, event: Event) -> None:
+        """Log and show an event of the user's own: a command that they ran, a title. Raises `SessionError`."""
+        self._diary.emit(event)
 
     async def aclose(self) -> None:
         """Close the model's connections, what the tools held, the index, and the log."""
         try:
             try:
-                await self._model.aclose()
+                await self.model.aclose()
             finally:
                 await self._keeping.aclose()
         finally:
             self._code.close()
-            self._log.close()
+            self._diary.close()
+
+
+class _Diary:
+    """Writes events down and then shows them. A title is said again before each step, in the log alone: lists find it at its end."""
+
+    def __init__(self, log: SessionLog, face: Face, title: str) -> None:
+        self._log = log
+        self._face = face
+        self._title = title
+
+    def emit(self, event: Event) -> None:
+        """Take the next event. Raises `SessionError` where it can't be written; then nobody sees it."""
+        match event:
+            case MessageAdded(at="") | ShellRan(at=""):
+                event = msgspec.structs.replace(event, at=_now())
+            case Titled(title=title):
+                self._title = title
+            case StepStarted() if self._title:
+                self._log.append(Titled(self._title))
+            case _:
+                pass
+        if is_kept(event):
+            self._log.append(event)
+        self._face(event)
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._log.close()
 
 
 def open_session(
@@ -89,11 +131,14 @@ def open_session(
     workspace: Path,
     model: ModelClient | None = None,
     approver: Approver | None = None,
+    asker: Asker | None = None,
+    grants: Grants | None = None,
 ) -> Session:
     """Open the wanted session in `workspace`; its first event is emitted before this returns.
 
-    `model` replaces the client that the settings name; `approver` asks the user, where there is one to ask. What an earlier process
-    left half-done on disk is brought to its end first. Raises `UsageError`, `UnavailableError`, `SessionError`.
+    `model` replaces the client that the settings name; `approver` asks the user, where there is one to ask, and `asker` puts the model's
+    own questions. `grants` is what the user has allowed already. What an earlier process left half-done on disk is brought to its end
+    first. Raises `UsageError`, `UnavailableError`, `SessionError`.
     """
     check_workspace(workspace)
     contract = None if wish.schema is None else Contract(wish.schema)
@@ -104,25 +149,31 @@ def open_session(
     store = SessionStore(kimicode_home(environ))
     session_id, log, past = _log(store, wish, workspace)
 
-    def emit(event: Event) -> None:
-        if isinstance(event, MessageAdded) and not event.at:
-            event = msgspec.structs.replace(event, at=_now())
-        if is_kept(event):
-            log.append(event)
-        face(event)
-
+    diary = _Diary(log, face, past.replayed.title)
+    emit = diary.emit
+    turns = Turns()
     notices.append(lambda text: emit(Notice(text)))
     try:
         scratch = store.scratch(session_id)
         safety = secure(settings, workspace, environ, scratch=scratch)
-        tools = default_tools(client.info.profile)
+        tools = default_tools(client.info.profile, asker=asker, turns=turns)
         emit(_started(session_id, safety, client, tools, workspace, resumed=past.replayed.steps > 0))
         for notice in (*past.told, *safety.notices):
             emit(notice)
     except BaseException:
         log.close()
         raise
-    gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver)
+    gate = Gate(
+        safety.policy,
+        safety.rules,
+        safety.situation,
+        safety.where,
+        approver=approver,
+        grants=grants,
+        turns=turns,
+        emit=emit,
+        remember=lambda rule: _remember(rule, environ),
+    )
     keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=True)
     code = _Code(workspace, environ)
     context = ToolContext(workspace, safety.policy, scratch, code=code.codebase)
@@ -136,7 +187,7 @@ def open_session(
         contract=contract,
         step=past.replayed.steps,
     )
-    return Session(session_id, agent, log, client, keeping, code)
+    return Session(session_id, agent, diary, client, gate, keeping, code)
 
 
 def check_workspace(workspace: Path) -> None:
@@ -146,6 +197,15 @@ def check_workspace(workspace: Path) -> None:
             next(entries, None)
     except OSError as error:
         raise UsageError(f"can't work in {workspace}: {error.strerror}", hint="Start kimicode in a folder that you can read.") from None
+
+
+class _SettingsFile(Protocol):
+    def add_rule(self, path: Path, decision: str, rule: str) -> None: ...
+
+
+def _remember(rule: str, environ: Mapping[str, str]) -> None:
+    # Loaded when somebody says "always": no session's start pays for tomlkit.
+    cast("_SettingsFile", importlib.import_module("kimicode.settings_file")).add_rule(settings_path(environ), "allow", rule)
 
 
 class _Maps(Protocol):

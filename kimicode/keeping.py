@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from kimicode.events import Event, Notice
+from kimicode.events import Event, Notice, ToolOutput
 from kimicode.safety import Safety
-from kimicode.sandbox.policy import Permission
+from kimicode.sandbox.policy import Permission, Policy
 from kimicode.sandbox.proxy import Decision, Proxy
 from kimicode.session.changes import Changes
 from kimicode.session.store import SessionStore
@@ -54,6 +54,10 @@ class Keeping:
         """See `tools.base.Keeper`."""
         return self._files(call_id, context) if touches.command is None else self._command(call_id, context)
 
+    def looking(self, policy: Policy) -> Hands:
+        """See `tools.base.Keeper`."""
+        return self._hands.for_look(policy)
+
     async def aclose(self) -> None:
         """End the proxy, let go of what is kept, and remove the commands' temporary files."""
         if self._exit is not None:
@@ -64,7 +68,7 @@ class Keeping:
 
     @asynccontextmanager
     async def _files(self, call_id: str, context: ToolContext) -> AsyncIterator[ToolContext]:
-        hands = self._hands.for_call(context.policy, lambda states: self._emit(self._changes.edited(call_id, states)))
+        hands = self._hands.for_call(context.policy, lambda states: self._emit(self._changes.edited(call_id, states)), context.promised)
         yield msgspec.structs.replace(context, hands=hands)
 
     @asynccontextmanager
@@ -74,7 +78,11 @@ class Keeping:
             # The parents first: `mkdtemp` makes the last folder alone, private and under a name that nobody can guess.
             self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=self._scratch))
-        held = msgspec.structs.replace(context, sandbox=self._safety.sandbox(self._temporary, self._environ, proxy))
+        held = msgspec.structs.replace(
+            context,
+            sandbox=self._safety.sandbox(self._temporary, self._environ, proxy),
+            tell=lambda text: self._emit(ToolOutput(call_id, text)),
+        )
         if self._safety.permission is Permission.READ_ONLY:
             # It can't change anything, so there is nothing to look for.
             yield held

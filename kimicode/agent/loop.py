@@ -6,7 +6,9 @@ may be called at any time from the same event loop. What this module does not do
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from kimicode.agent.answer import Contract
 from kimicode.agent.context import Context
@@ -16,7 +18,7 @@ from kimicode.agent.run import Options, Run
 from kimicode.agent.toolbox import Toolbox
 from kimicode.errors import Interrupted, KimicodeError
 from kimicode.events import RunFinished
-from kimicode.messages import Conversation, User
+from kimicode.messages import Conversation, Image, User
 from kimicode.model.client import ModelClient
 from kimicode.text import well_formed
 
@@ -49,7 +51,7 @@ class Agent:
         self._contract = contract
         self._step = step
         self._clock = clock
-        self._steers: deque[str] = deque()
+        self._steers: deque[User] = deque()
         self._run: Run | None = None
 
     @property
@@ -57,8 +59,8 @@ class Agent:
         """The conversation."""
         return self._recorder.context
 
-    async def submit(self, prompt: str) -> RunFinished:
-        """Run `prompt` to its end. Raises `RuntimeError` while another run goes on: use `steer` then."""
+    async def submit(self, prompt: str, images: Sequence[Image] = ()) -> RunFinished:
+        """Run `prompt`, with the pictures that go along, to its end. Raises `RuntimeError` while another run goes on: use `steer` then."""
         if self._run is not None:
             raise RuntimeError("a run is going on: steer it or wait for its end")
         self._run = Run(
@@ -72,7 +74,7 @@ class Agent:
             clock=self._clock,
         )
         try:
-            return await self._run.go(self._prompt(well_formed(prompt)))
+            return await self._run.go(self._prompt(well_formed(prompt), tuple(images)))
         finally:
             self._step = self._run.step
             self._run = None
@@ -86,11 +88,15 @@ class Agent:
         if self._run is not None:
             self._run.stop(reason)
 
-    def steer(self, text: str) -> None:
+    def steer(self, text: str, images: Sequence[Image] = ()) -> None:
         """Say something to the model between two steps of the current run, or right after the next prompt."""
-        self._steers.append(well_formed(text))
+        self._steers.append(User(well_formed(text), tuple(images)))
 
-    def _prompt(self, words: str) -> Conversation:
+    def _prompt(self, words: str, images: tuple[Image, ...]) -> Conversation:
         if self._contract is not None:
             words = f"{words}\n\n{self._contract.request}"
-        return (User(words),) if self.context.messages else self._opening(words)
+        if self.context.messages:
+            return (User(words, images),)
+        *before, last = self._opening(words)
+        assert isinstance(last, User), "an opening ends with the user's words"
+        return (*before, msgspec.structs.replace(last, images=images))

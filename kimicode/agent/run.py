@@ -63,7 +63,7 @@ class Run:
         options: Options,
         *,
         contract: Contract | None,
-        steers: deque[str],
+        steers: deque[User],
         step: int,
         clock: Callable[[], float],
     ) -> None:
@@ -230,7 +230,7 @@ class Run:
     def _deliver_steers(self) -> None:
         while self._steers:
             self._check()
-            self._say(self._steers.popleft())
+            self._record(MessageAdded(self._steers.popleft()))
 
     def _say(self, text: str) -> None:
         self._record(MessageAdded(User(text)))

@@ -32,6 +32,7 @@ from kimicode.events import (
     ToolFinished,
     ToolOutput,
     encode_event,
+    is_kept,
 )
 from kimicode.streams import complain, write_payload
 from kimicode.text import Untrusted, render_safe
@@ -96,14 +97,15 @@ class JsonWriter:
 
 
 class StreamWriter:
-    """Writes every event as one line of JSON."""
+    """Writes every event that a log would keep as one line of JSON."""
 
     def __init__(self, stdout: TextIO) -> None:
         self._stdout = stdout
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        write_payload(self._stdout, encode_event(event).decode() + "\n")
+        if is_kept(event):
+            write_payload(self._stdout, encode_event(event).decode() + "\n")
 
 
 class Progress:

@@ -1,9 +1,12 @@
-"""Asking a person: the question, the answer, and who asks.
+"""Asking a person: the question, the answer, who asks, and whose turn it is.
 
 What this module does not do: decide when to ask (`verdict`), draw a dialog (the user interfaces do), or remember (`grants`).
 """
 
+import asyncio
 import enum
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import msgspec
@@ -71,3 +74,25 @@ class Approver(Protocol):
     async def ask(self, question: Question) -> Answer:
         """Show the question and wait for the answer. Cancelling takes the question away."""
         ...
+
+
+class Turns:
+    """One question at a time: two at once would make a person answer the wrong one."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        """How many more wait for their turn."""
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def mine(self) -> AsyncIterator[None]:
+        """Within it nobody else asks."""
+        self.waiting += 1
+        try:
+            await self._lock.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._lock.release()

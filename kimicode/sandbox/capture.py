@@ -8,6 +8,7 @@ import codecs
 import contextlib
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -29,10 +30,24 @@ class Captured(msgspec.Struct, frozen=True):
 
 
 class Capture:
-    """Feed it bytes, then `close` it. Output of up to `limit` bytes is kept whole; of more, `head` and `tail` bytes are kept."""
+    """Feed it bytes, then `close` it. Output of up to `limit` bytes is kept whole; of more, `head` and `tail` bytes are kept.
 
-    def __init__(self, scratch: Path, stem: str, *, limit: int, head: int, tail: int, max_spill: int = MAX_SPILL_BYTES) -> None:
+    `tee` gets the same bytes as they come; it must not raise.
+    """
+
+    def __init__(
+        self,
+        scratch: Path,
+        stem: str,
+        *,
+        limit: int,
+        head: int,
+        tail: int,
+        max_spill: int = MAX_SPILL_BYTES,
+        tee: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._scratch, self._stem = scratch, stem
+        self._tee = tee
         self._limit, self._head, self._tail, self._room = limit, head, tail, max_spill
         self._first = bytearray()
         self._last = bytearray()
@@ -53,6 +68,8 @@ class Capture:
                 self._open()
                 self._spill(bytes(self._first))
             self._spill(data[room:])
+        if self._tee is not None:
+            self._tee(data)
 
     def close(self) -> Captured:
         """What was kept; the scratch file is complete."""

@@ -2,7 +2,7 @@
 
 A command is granted by its whole text. Where it was nothing but commands one after another, each of them is granted too, but only for
 use in such a sequence again: `rm x` after `cd /elsewhere`, or at the end of a pipe, is another thing. Grants live here and not in
-the transcript, so nothing that happens to the conversation changes them.
+the transcript, so nothing that happens to the conversation changes them. "Always" comes with a rule, which was shown as well.
 What this module does not do: ask (`approval`), or outlive the process.
 """
 
@@ -20,6 +20,7 @@ class Grants(msgspec.Struct, frozen=True):
     writes: frozenset[str] = frozenset()
     hosts: frozenset[tuple[str, int]] = frozenset()
     tools: frozenset[str] = frozenset()
+    rules: tuple[str, ...] = ()
 
     def with_command(self, analysis: Analysis) -> "Grants":
         """The command as it was shown."""
@@ -43,6 +44,10 @@ class Grants(msgspec.Struct, frozen=True):
     def with_tool(self, name: str) -> "Grants":
         """Calling one tool."""
         return msgspec.structs.replace(self, tools=self.tools | {name})
+
+    def with_rule(self, rule: str) -> "Grants":
+        """A rule that allows from now on, as it stands in the settings too, if it could be written there."""
+        return self if rule in self.rules else msgspec.structs.replace(self, rules=(*self.rules, rule))
 
     def cover(self, analysis: Analysis) -> bool:
         """True for a command that was shown as it is."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from kimicode.errors import UsageError
 from kimicode.sandbox import hosts
 from kimicode.sandbox.commands.options import is_plain, leads_out
 from kimicode.sandbox.commands.parts import Analysis, Part
@@ -28,6 +29,7 @@ from kimicode.sandbox.rules import (
     fits_path,
     fits_tool,
     may_fit_command,
+    parse_rules,
     rule_for,
 )
 
@@ -261,7 +263,8 @@ def judge_path(
         return Verdict(Decision.DENY, "writing is off: permission is read-only", (path,))
     if path in (grants.reads | grants.writes if access == "read" else grants.writes):
         return _ALLOWED
-    suggestion = f"{access}({path})"
+    # In a rule these stand for any name: it would allow more than this path.
+    suggestion = "" if {"*", "?"} & set(path) else f"{access}({path})"
     if rule := next((rule for rule in rules.of(access, Decision.ASK) if fits_path(rule, path, where, strict=False)), None):
         return Verdict(Decision.ASK, f"a rule of the user wants to be asked: {rule}", (path,))
     if (
@@ -303,6 +306,20 @@ def judge_tool(name: str, rules: Rules, grants: Grants, *, default: Decision = D
     if default is Decision.ALLOW or name in grants.tools or any(fits_tool(rule, name) for rule in rules.of("tool", Decision.ALLOW)):
         return _ALLOWED
     return Verdict(default, f"no rule allows the tool {name}", (name,), rule=f"tool({name})")
+
+
+def lasting_rule(verdict: Verdict, rules: Rules, judge: Callable[[Rules], Verdict]) -> str:
+    """The verdict's rule, if with it `judge`, which knows no grants, allows the very same; else empty: then "always" is no answer.
+
+    That is not so where an ask rule wants the question, where something was not understood, and where more than one rule is needed.
+    """
+    try:
+        added = parse_rules({"allow": [verdict.rule] if verdict.rule else []}, "this answer")
+    except UsageError:
+        return ""
+    if not added.all or any(rule.subject == "shell" and (not rule.words or rule.words[0].wild) for rule in added.all):
+        return ""
+    return verdict.rule if judge(rules + added).decision is Decision.ALLOW else ""
 
 
 def unattended(verdict: Verdict) -> Verdict:

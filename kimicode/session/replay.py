@@ -21,6 +21,7 @@ from kimicode.events import (
     SessionStarted,
     StepFinished,
     StepStarted,
+    Titled,
     ToolFinished,
 )
 from kimicode.messages import Conversation, Message, System, Usage, User
@@ -84,7 +85,7 @@ class Thread:
 
 class Replayed(msgspec.Struct, frozen=True):
     """What a log amounts to. `cost_usd` is None where no step had a known price; `status` is None where the last run did not end;
-    `starts` is the conversation before each turn."""
+    `starts` is the conversation before each turn, `title` what the user called the session."""
 
     started: SessionStarted | None = None
     conversation: Conversation = ()
@@ -94,6 +95,7 @@ class Replayed(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     status: RunStatus | None = None
     starts: tuple[Conversation, ...] = ()
+    title: str = ""
 
 
 def message_of(event: Event) -> Message | None:
@@ -133,6 +135,8 @@ def _count(totals: Replayed, event: Event) -> Replayed:
             )
         case RunFinished(status=status):
             return msgspec.structs.replace(totals, status=status)
+        case Titled(title=title):
+            return msgspec.structs.replace(totals, title=title)
         case _:
             return totals
 

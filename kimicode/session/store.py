@@ -4,7 +4,8 @@ What rewinds need is beside them: `preimages/`, `rewinds/`, and the `journal/` a
 
 An id is the time of its making in UTC and four more characters (`20261124-101530-ab12`), two for the 1,024th of the second and two
 random ones: ids sort by age, and a prefix, or the last four characters, is enough to name one. Listing reads only the head and the
-tail of each log. What this module does not do: choose `ROOT` (the composition root does) or delete anything.
+tail of each log: back to the last step, before which a session's title is said again by whoever writes the log (`app`).
+What this module does not do: choose `ROOT` (the composition root does) or delete anything.
 """
 
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from kimicode.errors import SessionError, UsageError
-from kimicode.events import Event, MessageAdded, RunFinished, SessionStarted, StepStarted, decode_event
+from kimicode.events import Event, MessageAdded, RunFinished, SessionStarted, StepStarted, Titled, decode_event
 from kimicode.messages import User
 from kimicode.session.log import SessionLog, read_events
 from kimicode.session.title import user_words
@@ -28,7 +29,8 @@ _TAIL = 1 << 14
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """One line of a list of sessions. `status` is a run's status, `unfinished` (running or killed) or `damaged`."""
+    """One line of a list of sessions. `status` is a run's status, `unfinished` (running or killed) or `damaged`. `title` is what the user
+    called it, or empty."""
 
     id: str
     started: str
@@ -37,6 +39,7 @@ class Summary(msgspec.Struct, frozen=True):
     prompt: str = ""
     steps: int = 0
     status: str = "unfinished"
+    title: str = ""
 
 
 def _now() -> datetime:
@@ -143,28 +146,37 @@ def _summary(session_id: str, path: Path) -> Summary:
             case MessageAdded(message=User(content=content)):
                 summary = msgspec.structs.replace(summary, prompt=user_words(content))
                 break
+            case Titled(title=title):
+                summary = msgspec.structs.replace(summary, title=title)
             case _:
                 continue
     return _with_end(summary, path)
 
 
 def _with_end(summary: Summary, path: Path) -> Summary:
-    """Add how the last run ended and how many steps there were, reading backwards only as far as the last step."""
+    """Add how the last run ended, how many steps there were, and the title, reading backwards only to just before the last step."""
     status: str | None = None
+    title: str | None = None
+    steps = 0
     try:
         for line in _lines_backwards(path):
-            match decode_event(line):
+            event = decode_event(line)
+            if isinstance(event, Titled) and title is None:
+                title = event.title
+            if steps:
+                break
+            match event:
                 case RunFinished(status=ended):
                     status = status or ended
                 case StepStarted(step=step):
-                    return msgspec.structs.replace(summary, steps=step, status=status or "unfinished")
+                    steps = step
                 case MessageAdded():
                     status = status or "unfinished"
                 case _:
                     continue
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return msgspec.structs.replace(summary, status="damaged")
-    return msgspec.structs.replace(summary, status=status or "unfinished")
+    return msgspec.structs.replace(summary, steps=steps, status=status or "unfinished", title=summary.title if title is None else title)
 
 
 def _lines_backwards(path: Path) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ What it touches is declared before `run`, so that it can be judged first (`gate`
 What this module does not do: look tools up (`registry`) or schedule calls (`agent.schedule`).
 """
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +16,7 @@ from kimicode.messages import JsonObject, ToolSpec
 from kimicode.repo.codebase import Codebase
 from kimicode.sandbox.policy import Policy
 from kimicode.sandbox.run import Sandbox
-from kimicode.tools.hands import Hands
+from kimicode.tools.hands import Hands, States
 
 
 class Accesses(msgspec.Struct, frozen=True):
@@ -45,7 +46,8 @@ class ToolContext(msgspec.Struct, frozen=True):
     """What a call may use. `scratch` is a folder outside the workspace for results too large for the context.
 
     `hands` are those of a session, which remember what the model has read. `sandbox` holds commands; without one nothing does. `code` is
-    the workspace seen through its index; without one, searches know files and lines only.
+    the workspace seen through its index; without one, searches know files and lines only. `tell` takes what a running call has just
+    printed, where somebody watches. `promised` is what a person allowed the call to do to files, and all that it may do.
     """
 
     workspace: Path
@@ -54,13 +56,15 @@ class ToolContext(msgspec.Struct, frozen=True):
     hands: Hands | None = None
     sandbox: Sandbox | None = None
     code: Codebase | None = None
+    tell: Callable[[str], None] | None = None
+    promised: States | None = None
 
     @property
     def files(self) -> Hands:
         """Reads and changes files. Without `hands`, ones that remember nothing and keep locks and journal in `scratch`."""
         if self.hands is not None:
             return self.hands
-        return Hands(self.policy, locks=self.scratch / "locks", journal=self.scratch / "journal")
+        return Hands(self.policy, locks=self.scratch / "locks", journal=self.scratch / "journal", promised=self.promised)
 
 
 class Tool(Protocol):
@@ -85,6 +89,10 @@ class Keeper(Protocol):
 
     def keeping(self, call_id: str, touches: Touches, context: ToolContext) -> AbstractAsyncContextManager[ToolContext]:
         """The context for one call, whose changes are recorded. Raises `SessionError` where that can't be done: then nothing may run."""
+        ...
+
+    def looking(self, policy: Policy) -> Hands:
+        """Hands that know what the session knows, and only look (`Hands.for_look`)."""
         ...
 
 

@@ -3,7 +3,8 @@
 `change` asks the policy, takes the files' locks, looks whether the model knows what it is about to change, lets a pure function make the
 new texts, has the old contents kept, and changes all files or none. What the model knows are the digests of what it has read or written:
 a file that is not as it last saw it is an error that says so. Every failure is a `ToolError` or a `RefusedError`, and means that nothing
-was changed. What this module does not do: match or parse (`edit`), or remember beyond the process.
+was changed. Hands `for_look` only plan, and what a person allowed by such a plan is all that hands `for_call` will do.
+What this module does not do: match or parse (`edit`), or remember beyond the process.
 """
 
 import errno
@@ -42,6 +43,9 @@ Keep: TypeAlias = Callable[[Mapping[Place, tuple[FileState, bytes]]], None]
 Announce: TypeAlias = Callable[[Mapping[Place, tuple[FileState, FileState]]], None]
 """Takes the states before and after a change that is about to happen; a new file's mode is 0, for it is not known yet."""
 
+States: TypeAlias = Mapping[Path, tuple[FileState, FileState]]
+"""Files with their states before and after."""
+
 WAIT_S: Final = 10.0
 """How long a change waits for other processes: they hold a file's lock for milliseconds, so this is not load but a fault."""
 
@@ -69,6 +73,8 @@ class Hands:
         announce: Announce = lambda _: None,
         strict: bool = False,
         wait_s: float = WAIT_S,
+        promised: States | None = None,
+        only_plan: bool = False,
     ) -> None:
         self.seen: dict[Path, str] = {}
         self._policy = policy
@@ -78,9 +84,14 @@ class Hands:
         self._announce = announce
         self._strict = strict
         self._wait_s = wait_s
+        self._promised = promised
+        self._only_plan = only_plan
 
-    def for_call(self, policy: Policy, announce: Announce) -> "Hands":
-        """The same hands, with the same memory, for one call: by its policy, and with its changes announced as its own."""
+    def for_call(self, policy: Policy, announce: Announce, promised: States | None = None) -> "Hands":
+        """The same hands, with the same memory, for one call: by its policy, and with its changes announced as its own.
+
+        Where something is `promised`, a change is that or none.
+        """
         hands = Hands(
             policy,
             locks=self._locks,
@@ -89,7 +100,14 @@ class Hands:
             announce=announce,
             strict=self._strict,
             wait_s=self._wait_s,
+            promised=promised,
         )
+        hands.seen = self.seen
+        return hands
+
+    def for_look(self, policy: Policy) -> "Hands":
+        """The same hands, which only look: their `change` raises `Planned` instead of changing anything, and takes no lock."""
+        hands = Hands(policy, locks=self._locks, journal=self._journal, strict=self._strict, only_plan=True)
         hands.seen = self.seen
         return hands
 
@@ -105,6 +123,8 @@ class Hands:
         places = {name: self._policy.writable(name) for name in names}
         _refuse_twins(places)
         try:
+            if self._only_plan:
+                raise Planned(self._plan(places, edit))
             with exclusive(places.values(), locks=self._locks, journal=self._journal, timeout_s=self._wait_s):
                 return self._change(places, edit)
         except LockTimeout as error:
@@ -115,19 +135,32 @@ class Hands:
             raise _in_words(error, places) from error
 
     def _change(self, places: Mapping[str, Place], edit: Edit) -> Changed:
-        old = {name: self._old(place, name) for name, place in places.items()}
-        new = edit({name: each.file if each else None for name, each in old.items()})
-        planned = [step for name, file in new.items() if (step := _planned(name, places[name], file, old))]
-        if not planned:
+        plan = self._plan(places, edit)
+        if not plan.steps:
             return Changed({})
-        self._keep({step.place: (step.before, step.data) for step in planned})
-        states = {step.place: (step.before, step.after) for step in planned}
+        self._require_promised(plan, places)
+        self._keep({step.place: (step.before, step.data) for step in plan.steps})
+        states = {step.place: (step.before, step.after) for step in plan.steps}
         self._announce(states)
         # Everything that was read is looked at again: an edit may rest on a file that it does not change.
-        expected = {places[name]: each.state if each else MISSING for name, each in old.items()}
-        apply([step.change for step in planned], journal=self._journal, expected=expected)
+        apply([step.change for step in plan.steps], journal=self._journal, expected=plan.expected)
         self._note(states)
-        return Changed(states, tuple(step.note for step in planned if step.note))
+        return Changed(states, tuple(step.note for step in plan.steps if step.note))
+
+    def _plan(self, places: Mapping[str, Place], edit: Edit) -> "Plan":
+        old = {name: self._old(place, name) for name, place in places.items()}
+        new = edit({name: each.file if each else None for name, each in old.items()})
+        steps = tuple(step for name, file in new.items() if (step := _planned(name, places[name], file, old)))
+        expected = {places[name]: each.state if each else MISSING for name, each in old.items()}
+        return Plan(steps, expected, {name: each.file.text if each else None for name, each in old.items()})
+
+    def _require_promised(self, plan: "Plan", places: Mapping[str, Place]) -> None:
+        if self._promised is None:
+            return
+        other = dict(plan.states.items() ^ self._promised.items())
+        if other:
+            what = ", ".join(dict.fromkeys(_name(path, places) for path in other))
+            raise ToolError(f"{what}: this is no longer the change that the user allowed; the file changed meanwhile. Nothing was changed.")
 
     def _old(self, place: Place, name: str) -> "_Old | None":
         found = _regular(place, name)
@@ -160,29 +193,58 @@ class _Old(msgspec.Struct, frozen=True):
     names: int
 
 
-class _Planned(msgspec.Struct, frozen=True):
-    """One change: `data` is what was there, in the state `before`."""
+class Step(msgspec.Struct, frozen=True):
+    """One change: `data` is what was there, in the state `before`; `text` is what will be, None for nothing; `source` where it is now."""
 
+    name: str
     place: Place
     change: Change
     before: FileState
     data: bytes
     after: FileState
+    text: str | None = None
+    source: str | None = None
     note: str = ""
 
 
-def _planned(name: str, place: Place, new: TextFile | Moved | None, old: Mapping[str, _Old | None]) -> _Planned | None:
+class Plan(msgspec.Struct, frozen=True):
+    """What a change would do: its steps, the states that all files it looked at must be in, and their texts by name."""
+
+    steps: tuple[Step, ...]
+    expected: Mapping[Place, FileState]
+    texts: Mapping[str, str | None]
+
+    @property
+    def states(self) -> States:
+        """The states before and after of what changes."""
+        return {step.place.path: (step.before, step.after) for step in self.steps}
+
+
+class Planned(Exception):
+    """The end of a call that was only to be looked at."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("a call was looked at, not made")
+        self.plan = plan
+
+
+def _planned(name: str, place: Place, new: TextFile | Moved | None, old: Mapping[str, _Old | None]) -> Step | None:
     """The change that makes `new` of what is at `place`; None where it is so already."""
     was = old[name]
     before, held = (was.state, was.data) if was else (MISSING, b"")
     note = f"{name} has other names (hard links): they keep the old text." if was and was.names > 1 else ""
     if new is None:
-        return _Planned(place, Remove(place), before, held, MISSING) if was else None
+        return Step(name, place, Remove(place), before, held, MISSING) if was else None
     source = old[new.source] if isinstance(new, Moved) else None
-    data = encode(new.file if isinstance(new, Moved) else new, name)
+    file = new.file if isinstance(new, Moved) else new
+    data = encode(file, name)
     mode = source.state.mode if source else None
     after = FileState("file", before.mode if mode is None else mode, digest(data), size=len(data))
-    return None if after == before else _Planned(place, PutFile(place, data, mode), before, held, after, note)
+    if after == before:
+        return None
+    return Step(
+        name, place, PutFile(place, data, mode), before, held, after, file.text, new.source if isinstance(new, Moved) else None, note
+    )
 
 
 def _regular(place: Place, name: str) -> os.stat_result | None:

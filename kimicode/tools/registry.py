@@ -11,10 +11,14 @@ import msgspec
 
 from kimicode.errors import KimicodeError, RefusedError, ToolError
 from kimicode.messages import JsonObject, ToolCall, ToolResult, ToolSpec
-from kimicode.tools import edit, glob, patch, read, schemas, shell, todo, write
+from kimicode.sandbox.approval import Turns
+from kimicode.sandbox.policy import Policy
+from kimicode.tools import ask, edit, glob, patch, read, schemas, shell, todo, write
 from kimicode.tools.arguments import parse_arguments
 from kimicode.tools.base import Accesses, Keeper, Tool, ToolContext
+from kimicode.tools.foresight import Foresight
 from kimicode.tools.gate import Gate
+from kimicode.tools.hands import Hands
 from kimicode.tools.late import Late
 from kimicode.tools.overflow import bounded
 from kimicode.tools.spec import full_spec, lean_spec
@@ -48,12 +52,18 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
-def default_tools(profile: str = "default") -> tuple[Tool, ...]:
-    """The tools for a model's profile, in an order that never changes: `lean` for small local models, everything for all others."""
+def default_tools(profile: str = "default", *, asker: ask.Asker | None = None, turns: Turns | None = None) -> tuple[Tool, ...]:
+    """The tools for a model's profile, in an order that never changes: `lean` for small local models, everything for all others.
+
+    With an `asker` the last one is `ask`, but for small models, who would only ask; its questions take their turn among `turns`.
+    """
     lean = profile == "lean"
     specify = lean_spec if lean else full_spec
     kinds = ((name, _KINDS[name]) for name in (_LEAN if lean else _FULL))
-    return tuple(kind.make(specify(name, kind.properties, kind.required)) for name, kind in kinds)
+    tools: tuple[Tool, ...] = tuple(kind.make(specify(name, kind.properties, kind.required)) for name, kind in kinds)
+    if asker is None or lean:
+        return tools
+    return (*tools, ask.Ask(full_spec(ask.NAME, ask.PROPERTIES, ask.REQUIRED), asker, turns or Turns()))
 
 
 class Toolbox:
@@ -104,11 +114,18 @@ class Toolbox:
         touches = tool.touches(args)
         context = self._context
         if self._gate is not None:
-            context = msgspec.structs.replace(context, policy=await self._gate.admit(call.name, touches, context.policy))
+            foresight = Foresight(tool, args, context, self._looking)
+            policy = await self._gate.admit(call.name, touches, context.policy, foresight.look if touches.writes else None)
+            context = msgspec.structs.replace(context, policy=policy, promised=foresight.promised)
         if self._keeper is None:
             return await tool.run(args, context)
         async with self._keeper.keeping(call.id, touches, context) as kept:
             return await tool.run(args, kept)
+
+    def _looking(self, policy: Policy) -> Hands:
+        if self._keeper is not None:
+            return self._keeper.looking(policy)
+        return self._context.files.for_look(policy)
 
     def _find(self, name: str) -> Tool:
         try:

@@ -16,6 +16,7 @@ from kimicode.errors import RefusedError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.sandbox.boundary import Tier
 from kimicode.sandbox.capture import Capture
+from kimicode.sandbox.live import Live
 from kimicode.sandbox.policy import Permission
 from kimicode.sandbox.run import Finished, Sandbox, run_command
 from kimicode.tools.base import ToolContext, Touches
@@ -57,9 +58,15 @@ class Shell(msgspec.Struct, frozen=True):
             raise RefusedError("shell: permission is read-only, and nothing holds the command to that")
         timeout_s = cast(float, args.get("timeout_s", DEFAULT_TIMEOUT_S))
         limit = MAX_RESULT_CHARS - _LAST_LINES_CHARS
-        capture = Capture(context.scratch, NAME, limit=limit, head=PREVIEW_CHARS, tail=PREVIEW_CHARS)
-        box = context.sandbox
-        finished = await run_command(command, cwd=context.workspace, timeout_s=timeout_s, capture=capture, environ=os.environ, sandbox=box)
+        live = None if context.tell is None else Live(context.tell)
+        tee = None if live is None else live.feed
+        capture = Capture(context.scratch, NAME, limit=limit, head=PREVIEW_CHARS, tail=PREVIEW_CHARS, tee=tee)
+        box, cwd = context.sandbox, context.workspace
+        try:
+            finished = await run_command(command, cwd=cwd, timeout_s=timeout_s, capture=capture, environ=os.environ, sandbox=box)
+        finally:
+            if live is not None:
+                live.close()
         return result_text(finished, timeout_s, box)
 
 
