@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from kimicode.errors import UnavailableError
 from kimicode.model.client import ModelClient
 from kimicode.model.daemon import EngineDaemon
 from kimicode.model.embedded import EmbeddedClient
+from kimicode.model.keys import Key, key_for
 from kimicode.model.openai import OpenAIClient
 from kimicode.model.patience import Patience
 from kimicode.model.progress import OnProgress, nobody
@@ -24,14 +24,10 @@ def connect(
     patience: Patience | None,
     on_progress: OnProgress = nobody,
 ) -> ModelClient:
-    """The client for `target`; the key is read from `environ` here and nowhere else."""
+    """The client for `target`; its key is taken here and nowhere else, which may block while a keyring is asked."""
     if target.model_file:
         daemon = EngineDaemon(target.model_file, environ, on_status=on_notice, on_progress=on_progress)
         return EmbeddedClient(target, daemon, patience=patience, on_notice=on_notice, on_progress=on_progress)
     transport = httpx.AsyncHTTPTransport(uds=target.socket, verify=False) if target.socket else None
-    key = environ.get(target.key_env, "").strip() if target.key_env else ""
-    if not (key.isascii() and key.isprintable()):
-        raise UnavailableError(
-            f"{target.key_env} holds characters that no key has", hint="Copy the key again; a line break or quote may be in it."
-        )
-    return OpenAIClient(target, key=key, transport=transport, patience=patience, on_notice=on_notice, on_progress=on_progress)
+    key = key_for(target.endpoint, target.accepts, environ) if target.key_from else Key()
+    return OpenAIClient(target, key=key.value, transport=transport, patience=patience, on_notice=on_notice, on_progress=on_progress)

@@ -3,6 +3,8 @@
 What this module does not do: choose the target (`target.resolve`).
 """
 
+import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from importlib import import_module
@@ -39,6 +41,7 @@ class DeferredClient:
         self._info = info
         self._make = make
         self._client: ModelClient | None = None
+        self._making = threading.Lock()
 
     @property
     def info(self) -> ModelInfo:
@@ -47,11 +50,17 @@ class DeferredClient:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """The client's stream."""
-        if self._client is None:
-            self._client = self._make()
-        async with aclosing(cast("AsyncGenerator[Delta, None]", self._client.stream(request))) as deltas:
+        # Loading httpx takes a tenth of a second, and a keyring as long as somebody needs to unlock it.
+        client = self._client or await asyncio.to_thread(self._made)
+        async with aclosing(cast("AsyncGenerator[Delta, None]", client.stream(request))) as deltas:
             async for delta in deltas:
                 yield delta
+
+    def _made(self) -> ModelClient:
+        with self._making:
+            if self._client is None:
+                self._client = self._make()
+            return self._client
 
     async def aclose(self) -> None:
         """Close the client if there ever was one."""

@@ -78,7 +78,8 @@ def classify(target: Target, detail: Detail, wait: float | None = None) -> Kimic
         )
     if status in (401, 403):
         return UnavailableError(
-            f"the key was refused: {text}", hint=f"Set {_key_name(target)} to a key that is valid for {target.accepts.title}."
+            f"the key was refused: {text}",
+            hint=f"Set {_key_name(target)} to a key that is valid for {target.accepts.title}, or store one: /setup in `kimicode`.",
         )
     if status == 404:
         return UnavailableError(
@@ -146,4 +147,5 @@ def _plain(text: str) -> str:
 
 
 def _key_name(target: Target) -> str:
+    """The variable to set: one that is set comes before a key that is stored."""
     return target.key_env or next(iter(target.accepts.key_env), "the key")

@@ -1,7 +1,8 @@
 """From `--endpoint`, `--model` and the environment to one target: which model, at which endpoint, reached how.
 
-`resolve` reads environment variables it is handed and, for a model file, the file's head; it opens no connection and holds no key:
-a `Target` names the variable, so it can be printed and logged. What this module does not do: talk to the endpoint.
+`resolve` reads environment variables it is handed, which endpoints have a stored key (`keys`), and for a model file the file's head; it
+opens no connection and holds no key: a `Target` says where the key is, so it can be printed and logged. What this module does not do:
+talk to the endpoint.
 """
 
 import re
@@ -16,6 +17,7 @@ from kimicode.errors import UnavailableError, UsageError
 from kimicode.model.catalogue import Catalogue, EndpointRow, ModelRow, Price, SamplingByMode, Serving, load_catalogue
 from kimicode.model.client import ModelInfo
 from kimicode.model.gguf_header import read_head
+from kimicode.model.keys import KeyFrom, advice, key_from, key_variable
 
 URL_ROW = "url"
 EMBEDDED_ROW = "embedded"
@@ -25,8 +27,8 @@ class Target(msgspec.Struct, frozen=True):
     """One model at one endpoint.
 
     `endpoint` is the row's name, or the URL that was given. `model_id` is what the endpoint calls the model. `key_env` is the
-    variable that holds the key, "" where none is used. `socket` and `model_file` are set for servers on a Unix socket and for the
-    embedded engine.
+    variable that holds the key, "" where none is set, and `key_from` what has the key, "" where none is used. `socket` and `model_file` are
+    set for servers on a Unix socket and for the embedded engine.
     """
 
     endpoint: str
@@ -39,6 +41,7 @@ class Target(msgspec.Struct, frozen=True):
     max_output: int | None = None
     price: Price | None = None
     key_env: str = ""
+    key_from: KeyFrom = ""
     socket: str = ""
     model_file: str = ""
 
@@ -96,20 +99,21 @@ def _is_file(catalogue: Catalogue, name: str) -> bool:
 
 
 def _choose(catalogue: Catalogue, name: str, environ: Mapping[str, str]) -> str:
-    """The first endpoint that serves the model and has its key."""
+    """The first endpoint that serves the model and has its key: a variable that is set says more than a key that is stored."""
     serving = [key for key, row in catalogue.endpoints.items() if _served_as(row, name)]
     if not serving:
         raise UsageError(
             f"unknown model: {name}",
             hint=f"Known: {', '.join(catalogue.models)}; or the path of a .gguf file; with --endpoint, any id that endpoint serves.",
         )
-    for key in serving:
-        if _key_variable(catalogue.endpoints[key], environ):
-            return key
+    found = next((key for key in serving if key_variable(catalogue.endpoints[key], environ)), None)
+    found = found or next((key for key in serving if key_from(key, catalogue.endpoints[key], environ)), None)
+    if found is not None:
+        return found
     variables = dict.fromkeys(row.key_env[0] for key in serving if (row := catalogue.endpoints[key]).key_env and not row.key_optional)
     raise UnavailableError(
         f"no endpoint for {name}: no key is set",
-        hint=f"Set one of {', '.join(variables)}; or name a server of yours with --endpoint; "
+        hint=f"Set one of {', '.join(variables)}, or store a key: /setup in `kimicode`; or name a server of yours with --endpoint; "
         f"or use the model in the box: --model {_boxed(catalogue)}.",
     )
 
@@ -127,9 +131,9 @@ def _target(catalogue: Catalogue, endpoint: str, row: EndpointRow, name: str, en
         raise UsageError(f"{endpoint} does not serve {name}", hint=f"It serves: {', '.join(row.models)}.")
     serving = row.models[ours] if ours else Serving(id=name)
     traits = catalogue.models.get(ours or name, catalogue.models[catalogue.default_model])
-    variable = _key_variable(row, environ)
-    if row.key_env and not variable and not row.key_optional:
-        raise UnavailableError(f"{endpoint}: no key is set", hint=f"Set {' or '.join(row.key_env)} to your key for {row.title}.")
+    where = key_from(url or endpoint, row, environ)
+    if row.key_env and not where and not row.key_optional:
+        raise UnavailableError(f"{endpoint}: no key is set", hint=advice(row))
     return Target(
         endpoint=url or endpoint,
         model=ours or name,
@@ -140,7 +144,8 @@ def _target(catalogue: Catalogue, endpoint: str, row: EndpointRow, name: str, en
         context=serving.context or traits.context,
         max_output=serving.max_output,
         price=serving.price,
-        key_env=variable,
+        key_env=key_variable(row, environ),
+        key_from=where,
     )
 
 
@@ -203,10 +208,6 @@ def _shipped(inner: str) -> Path:
         "the model in the box is missing from this installation",
         hint=f"Expected engine/{inner}. Install kimicode again, or give --model path/to/file.gguf.",
     )
-
-
-def _key_variable(row: EndpointRow, environ: Mapping[str, str]) -> str:
-    return next((variable for variable in row.key_env if environ.get(variable, "").strip()), "")
 
 
 def _fill(base_url: str, endpoint: str, environ: Mapping[str, str]) -> str:

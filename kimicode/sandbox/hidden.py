@@ -39,7 +39,8 @@ def hidden_paths(home: Path, environ: Mapping[str, str], kimicode_home: Path, *,
     wanted += [Path(environ[name]) for name in _NAMED if environ.get(name, "").startswith("/")]
     wanted += [Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "kimicode"]
     if config := environ.get("KIMICODE_CONFIG", ""):
-        wanted.append(Path(config).absolute())
+        # The keys of endpoints lie beside it.
+        wanted += [Path(config).absolute(), Path(config).absolute().with_name("keys.toml")]
     visible = tuple(real for path in own if (real := _real(path)) is not None)
     if not home.is_relative_to(kimicode_home):
         wanted += _all_but(kimicode_home, visible)

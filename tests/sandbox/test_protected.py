@@ -235,6 +235,13 @@ def test_hidden_paths_are_those_that_exist(tmp_path: Path) -> None:
     }
 
 
+def test_keys_beside_settings_that_lie_elsewhere_are_hidden(tmp_path: Path) -> None:
+    for name in ("mine.toml", "keys.toml", "notes.txt"):
+        (tmp_path / name).write_text("")
+    found = hidden_paths(tmp_path / "home", {"KIMICODE_CONFIG": str(tmp_path / "mine.toml")}, tmp_path / "data")
+    assert set(found) == {tmp_path / "mine.toml", tmp_path / "keys.toml"}
+
+
 def test_links_to_secrets_are_resolved_and_nothing_is_listed_twice(tmp_path: Path) -> None:
     (tmp_path / "vault" / "ssh").mkdir(parents=True)
     (tmp_path / ".ssh").symlink_to("vault/ssh")
