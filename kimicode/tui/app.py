@@ -1,0 +1,200 @@
+"""The application: paints first, then opens the session; hands every key and message to whom it belongs.
+
+It has a main screen (`MainScreen`) and, once the session is being opened, a `Conductor` between that screen and the `Desk`. What takes
+long to import or to do comes after the first paint. A crash leaves the terminal as it was, a file about it, and the way back into the
+session. What this module does not do: decide anything about the agent, or draw.
+"""
+
+import asyncio
+import importlib
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import ClassVar, Protocol, cast
+
+import msgspec
+from textual import events, on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from kimicode.errors import KimicodeError
+from kimicode.home import kimicode_home
+from kimicode.model.client import ModelClient
+from kimicode.settings import Settings, UiSettings
+from kimicode.streams import complain
+from kimicode.tui.crash import last_words, write_crash
+from kimicode.tui.draw.values import Palette
+from kimicode.tui.main_screen import MainScreen
+from kimicode.tui.themes import THEMES, theme_for
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is wanted: settings, which session (`resume` an id, `latest`), and a first prompt, where one was given.
+
+    `background` is the terminal's, where it said; `model` replaces the one that the settings name.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    workspace: Path
+    resume: str | None = None
+    latest: bool = False
+    prompt: str = ""
+    background: tuple[int, int, int] | None = None
+    model: ModelClient | None = None
+
+
+class Conducting(Protocol):
+    """What the application needs of a `Conductor`."""
+
+    @property
+    def session_id(self) -> str: ...
+    async def begin(self) -> None: ...
+    async def end(self) -> None: ...
+    def act(self, what: str) -> None: ...
+
+
+class KimicodeApp(App[int]):
+    """See the module. `conductor` is None until the first paint is over."""
+
+    TITLE = "kimicode"
+    ENABLE_COMMAND_PALETTE = True
+    PAUSE_GC_ON_SCROLL = True
+    ESCAPE_TO_MINIMIZE = False
+    CSS_PATH = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "act('interrupt')", "stop", show=False, priority=True),
+        Binding("ctrl+q", "act('leave')", "quit", show=False),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
+        Binding("f1", "act('help')", "help"),
+        Binding("f2", "act('panel')", "panel"),
+        Binding("ctrl+f", "act('find')", "find"),
+        Binding("ctrl+o", "act('unfold')", "unfold"),
+        Binding("ctrl+t", "act('plan')", "plan", show=False),
+        Binding("ctrl+l", "act('model')", "model", show=False),
+        Binding("shift+tab", "act('permission')", "permission", show=False),
+        Binding("alt+up", "act('previous')", "block before", show=False),
+        Binding("alt+down", "act('following')", "block after", show=False),
+    ]
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.order = order
+        self.ui = order.settings.ui
+        self.conductor: Conducting | None = None
+        self.failure: BaseException | None = None
+        self.last_key = 0.0
+        self.main = MainScreen(order.settings.ui)
+        for theme in THEMES.values():
+            self.register_theme(theme.textual)
+        self.restyle(order.settings.ui)
+
+    @property
+    def palette(self) -> Palette:
+        """The styles in force."""
+        return self._palette
+
+    def restyle(self, ui: UiSettings) -> None:
+        """Other looks, from now on."""
+        self.ui = ui
+        theme = theme_for(ui.theme, terminal_background=self.order.background, no_color=self.no_color)
+        self._palette = theme.palette
+        self.theme = theme.textual.name
+
+    def get_default_screen(self) -> Screen[object]:
+        """The main screen."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Paint; everything else comes afterwards."""
+        self.main.restyle(self.ui, self._palette)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.run_worker(self._conduct(), exit_on_error=True)
+
+    async def _conduct(self) -> None:
+        module = await asyncio.to_thread(importlib.import_module, "kimicode.tui.conductor")
+        self.conductor = cast(Conducting, module.Conductor(self))
+        await self.conductor.begin()
+
+    def action_act(self, what: str) -> None:
+        """Something that a key asks for. Before there is a session, only leaving is possible."""
+        if self.conductor is not None:
+            self.conductor.act(what)
+        elif what in ("interrupt", "leave"):
+            self.exit(0)
+
+    def action_command_palette(self) -> None:
+        """The commands, to be searched."""
+        self.action_act("palette")
+
+    def action_help_quit(self) -> None:
+        """Textual's own answer to Ctrl+C is not ours."""
+
+    @on(events.Key)
+    def _key(self) -> None:
+        self.last_key = time.monotonic()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note when something was typed last: nothing may open over live typing."""
+        if isinstance(event, events.Key | events.Paste):
+            self.last_key = time.monotonic()
+        await super().on_event(event)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A fault of ours: leave in order and say where to read about it, instead of a traceback."""
+        if self.failure is None:
+            self.failure = error
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = 1
+        self._close_messages_no_wait()
+
+
+def run_tui(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    workspace: Path,
+    resume: str | None = None,
+    latest: bool = False,
+    prompt: str = "",
+    model: ModelClient | None = None,
+) -> int:
+    """Run the full-screen user interface to its end; the exit code."""
+    order = Order(settings, environ, workspace, resume, latest, prompt, _background(settings.ui), model)
+    app = KimicodeApp(order)
+    code = asyncio.run(_run(app, mouse=settings.ui.mouse))
+    session_id = app.conductor.session_id if app.conductor else ""
+    if app.failure is not None:
+        log = write_crash(app.failure, kimicode_home(environ), session_id)
+        complain(last_words(app.failure, log, session_id))
+        return KimicodeError.exit_code
+    if session_id:
+        complain(f"Session {session_id}. Go on with it: kimicode --resume {session_id}")
+    return code
+
+
+async def _run(app: KimicodeApp, *, mouse: bool) -> int:
+    try:
+        code = await app.run_async(mouse=mouse)
+    finally:
+        if app.conductor is not None:
+            await app.conductor.end()
+    return code or 0
+
+
+def _background(ui: UiSettings) -> tuple[int, int, int] | None:
+    if ui.theme != "auto":
+        return None
+    from kimicode.tui.background import terminal_background
+
+    return terminal_background(0, 2)
+
+
+def themes() -> Iterable[str]:
+    """The names that `theme` can have."""
+    return ("auto", *THEMES)

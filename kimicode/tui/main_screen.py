@@ -1,0 +1,194 @@
+"""The main screen: transcript, panel, activity, prompt. It lays out and shows what it is given.
+
+From 120 columns the panel stands beside the transcript; below, a header line stands for it and F2 lays it on top. Down to 60×16 everything
+that matters fits. What this module does not do: know a session (`Conductor` does).
+"""
+
+import time
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from textual import events, on
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+
+from kimicode.interactive.view.status import Status
+from kimicode.interactive.waiting import Waiting
+from kimicode.settings import UiSettings
+from kimicode.tui.bars import Bar, activity_text, header_text, keys_text
+from kimicode.tui.draw.values import Look, Palette
+from kimicode.tui.find_bar import FindBar
+from kimicode.tui.panel import SidePanel
+from kimicode.tui.prompt.editor import PromptEditor
+from kimicode.tui.transcript.view import TranscriptView
+
+PANEL_FROM: Final = 120
+_IDLE_KEYS: Final = (
+    ("Enter", "send"), ("/", "commands"), ("@", "files"), ("!", "shell"), ("Ctrl+P", "search commands"), ("F1", "help"), ("F2", "panel"),
+    ("Ctrl+F", "find"),
+)  # fmt: skip
+_BUSY_KEYS: Final = (("Esc", "stop"), ("Enter", "send next"), ("Ctrl+S", "say now"), ("Ctrl+O", "unfold"), ("F1", "help"), ("F2", "panel"))
+
+
+class MainScreen(Screen[None]):
+    """See the module."""
+
+    DEFAULT_CSS = """
+    MainScreen { layout: vertical; background: $background; color: $foreground; }
+    MainScreen #middle { height: 1fr; }
+    MainScreen #left { width: 1fr; height: 1fr; }
+    MainScreen TranscriptView { height: 1fr; width: 1fr; }
+    MainScreen SidePanel { display: none; }
+    MainScreen.-panel SidePanel { display: block; }
+    MainScreen.-over SidePanel { dock: right; layer: over; background: $surface; height: 100%; }
+    MainScreen { layers: base over; }
+    MainScreen #header { background: $surface; }
+    MainScreen.-panel #header { display: none; }
+    MainScreen.-over #header { display: block; }
+    MainScreen #below { display: none; text-align: center; background: $surface; }
+    MainScreen #below.-some { display: block; }
+    MainScreen #activity { display: none; }
+    MainScreen #activity.-some { display: block; }
+    MainScreen.-low #keys { display: none; }
+    """
+    HELP = """
+Write what you want and press Enter. The agent works below; what it does stands in the transcript.
+
+| | |
+|---|---|
+| Enter | send; while the agent works: send when it is done |
+| Ctrl+S | say it now, between two steps |
+| Shift+Enter, Ctrl+J | a new line |
+| Esc, Ctrl+C | stop the agent; again: at once |
+| Esc Esc | go back to an earlier turn |
+| @ | name a file |
+| / | a command |
+| ! | a command of your own shell |
+| Alt+Up, Alt+Down | walk through the transcript; Enter unfolds, c copies |
+| Page Up, Page Down, Shift+Up, Shift+Down | scroll |
+| Ctrl+O | unfold or fold everything |
+| Ctrl+F | find |
+| F2 | panel |
+| Ctrl+P | search commands |
+| Ctrl+Z | suspend |
+| Ctrl+D | quit |
+"""
+    AUTO_FOCUS: ClassVar[str | None] = "PromptEditor"
+
+    def __init__(self, ui: UiSettings) -> None:
+        super().__init__(id="main")
+        self.transcript = TranscriptView(max_width=ui.width, id="transcript")
+        self.prompt = PromptEditor(id="prompt")
+        self.panel = SidePanel()
+        self.find_bar = FindBar(id="find")
+        self._header, self._below = Bar(id="header"), Bar(id="below")
+        self._activity, self._keys = Bar(id="activity"), Bar(id="keys")
+        self._ui = ui
+        self._palette: Palette | None = None
+        self._status = Status()
+        self._waiting = Waiting()
+        self._hint = ""
+        self._wanted: bool | None = None
+        self._ticking: Timer | None = None
+
+    def compose(self) -> Iterator[Widget]:
+        """From top to bottom."""
+        yield self._header
+        with Horizontal(id="middle"):
+            with Vertical(id="left"):
+                yield self.transcript
+                yield self._below
+            yield self.panel
+        yield self.find_bar
+        yield self._activity
+        yield self.prompt
+        yield self._keys
+
+    def restyle(self, ui: UiSettings, palette: Palette) -> None:
+        """Other looks, from now on."""
+        self._ui, self._palette = ui, palette
+        self.transcript.set_look(self.look)
+        self._place()
+        self._draw()
+
+    @property
+    def look(self) -> Look:
+        """How things are drawn now; the transcript puts its own width in."""
+        assert self._palette is not None
+        return Look(self.size.width or 80, self._palette, self._ui.diff, self._ui.fold_lines, self._ui.thinking)
+
+    def show(self, status: Status, waiting: Waiting) -> None:
+        """What is so at the moment."""
+        before, self._status, self._waiting = self._status, status, waiting
+        self.prompt.busy = status.phase != "idle"
+        if (before.phase == "idle") != (status.phase == "idle"):
+            self._tick(status.phase != "idle")
+        self._draw()
+
+    def hint(self, text: str) -> None:
+        """Words in place of the keys, until the next ones; empty for the keys."""
+        self._hint = text
+        self._draw()
+
+    def toggle_panel(self) -> None:
+        """Show the panel, or hide it."""
+        self._wanted = not self.has_class("-panel")
+        self._place()
+        self._draw()
+
+    def _tick(self, on: bool) -> None:
+        """Seconds are counted while something goes on, and only then."""
+        if self._ticking is not None:
+            self._ticking.stop()
+            self._ticking = None
+        if on:
+            self._ticking = self.set_interval(1.0, self._draw_activity)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Room for more, or for less."""
+        self.set_class(event.size.height < 20, "-low")
+        self._place()
+        self._draw()
+
+    def _place(self) -> None:
+        wide = self.size.width >= PANEL_FROM
+        by_setting = {"auto": wide, "on": True, "off": False}[self._ui.panel]
+        shown = by_setting if self._wanted is None else self._wanted
+        if self._wanted is None and not wide:
+            shown = False
+        self.set_class(shown, "-panel")
+        self.set_class(shown and not wide, "-over")
+
+    def _draw(self) -> None:
+        if self._palette is None or not self.is_mounted:
+            return
+        width = max(1, self.size.width - 2)
+        if self.has_class("-panel"):
+            self.panel.show(self._status, self._palette)
+        self._header.show(header_text(self._status, width, self._palette))
+        if self._hint:
+            self._keys.show(keys_text(((self._hint, ""),), width, self._palette))
+        else:
+            keys = _IDLE_KEYS if self._status.phase == "idle" else _BUSY_KEYS
+            self._keys.show(keys_text(keys, width, self._palette))
+        self._draw_activity()
+
+    def _draw_activity(self) -> None:
+        assert self._palette is not None
+        text = activity_text(self._status, self._waiting, time.monotonic(), max(1, self.size.width - 2), self._palette)
+        self._activity.set_class(bool(text.plain), "-some")
+        self._activity.show(text)
+
+    @on(TranscriptView.NewBelow)
+    def _new_below(self, event: TranscriptView.NewBelow) -> None:
+        self._below.set_class(event.count > 0, "-some")
+        if event.count and self._palette is not None:
+            self._below.show(keys_text((("▼ new below", "End to follow"),), max(1, self.size.width - 2), self._palette))
+
+    def on_click(self, event: events.Click) -> None:
+        """The line that says that there is more leads there."""
+        if event.widget is self._below:
+            self.transcript.follow_end()
+
