@@ -94,10 +94,15 @@ def sessions_export(session_id: str, form: str, output: Path | None) -> int:
 
 def replay_events(events: Iterable[Event], speed: float, sleep: Callable[[float], None] = time.sleep) -> None:
     """Write `events`, waiting between them as they came, divided by `speed`; 0 does not wait."""
-    streamed = False
+    streamed, title = False, ""
     for seconds, event in paced(events):
         if speed and seconds:
             sleep(seconds / speed)
+        if isinstance(event, Titled):
+            # A log says it again and again, so that lists find it.
+            if event.title == title:
+                continue
+            title = event.title
         # An answer that was not streamed is shown when it is whole.
         text = event.answer.content if isinstance(event, StepFinished) and not streamed else ""
         streamed = isinstance(event, TextDelta) or (streamed and not isinstance(event, StepFinished | AnswerReset))
@@ -150,7 +155,7 @@ def _events(session_id: str) -> tuple[Event, ...]:
 
 
 def _row(summary: Summary, *, with_folder: bool) -> str:
-    prompt = " ".join(summary.prompt.split())
+    prompt = " ".join((summary.title or summary.prompt).split())
     cut = prompt if len(prompt) <= _PROMPT_WIDTH else f"{prompt[: _PROMPT_WIDTH - 1]}…"
     folder = f"  {summary.workspace}" if with_folder else ""
     return f"{summary.id}  {summary.status:<11}  {summary.steps:>3} steps  {summary.model}{folder}  {cut}"

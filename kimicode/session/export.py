@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from kimicode.events import Event, Rewound, RunFinished
+from kimicode.events import Event, Rewound, RunFinished, ShellRan
 from kimicode.messages import Assistant, Message, System, ToolCall, ToolResult, Usage, User
 from kimicode.session.replay import Replayed, message_of, replay
 
@@ -21,7 +21,7 @@ _BACKTICKS = re.compile(r"`+")
 
 
 class Export(msgspec.Struct, frozen=True):
-    """The JSON form. `runs` are the ends of all runs, in order; `messages` is the conversation."""
+    """The JSON form. `runs` are the ends of all runs, in order; `messages` is the conversation; `title` what the user called it."""
 
     v: int
     session_id: str
@@ -34,6 +34,7 @@ class Export(msgspec.Struct, frozen=True):
     cost_usd: float | None
     messages: tuple[Message, ...]
     runs: tuple[RunFinished, ...]
+    title: str = ""
 
 
 def to_json(events: Iterable[Event]) -> bytes:
@@ -53,6 +54,7 @@ def to_json(events: Iterable[Event]) -> bytes:
         cost_usd=totals.cost_usd,
         messages=totals.conversation,
         runs=tuple(event for event in known if isinstance(event, RunFinished)),
+        title=totals.title,
     )
     return msgspec.json.format(msgspec.json.encode(export), indent=2) + b"\n"
 
@@ -67,6 +69,9 @@ def to_markdown(events: Iterable[Event]) -> str:
             parts += _message(message)
         elif isinstance(event, Rewound):
             parts.append(f"*Rewound to before turn {event.to_turn}*")
+        elif isinstance(event, ShellRan):
+            ending = "stopped" if event.exit_code is None else f"exit {event.exit_code}"
+            parts += [f"### The user ran {_code(event.command)}", _fence(event.output.rstrip("\n")), f"*{ending}*"]
         elif isinstance(event, RunFinished):
             reason = f": {_inline(event.error)}" if event.error else ""
             parts.append(f"*Run ended: {event.status}{reason}*")
@@ -77,18 +82,19 @@ def _head(totals: Replayed) -> str:
     start = totals.started
     cost = "" if totals.cost_usd is None else f" · ${totals.cost_usd:.4f}"
     counts = f"{totals.steps} steps · {totals.usage.prompt} tokens in · {totals.usage.completion} out{cost}"
+    name = f": {_inline(totals.title)}" if totals.title else ""
     if start is None:
-        return f"# Session\n\n{counts}"
+        return f"# Session{name}\n\n{counts}"
     facts = f"{_code(start.model)} at {_code(start.endpoint)} in {_code(start.workspace)} · {_inline(start.started_at)}"
-    return f"# Session {start.session_id}\n\n{facts}\n\n{counts}"
+    return f"# Session {start.session_id}{name}\n\n{facts}\n\n{counts}"
 
 
 def _message(message: Message) -> list[str]:
     match message:
         case System(content=content):
             return ["## System", _quote(content)]
-        case User(content=content):
-            return ["## User", _quote(content)]
+        case User(content=content, images=images):
+            return ["## User", _quote(content), *(f"*Picture: {_code(image.name or image.path)}*" for image in images)]
         case Assistant(content=content, reasoning=reasoning, tool_calls=calls):
             thoughts = ["### Thinking", _quote(reasoning)] if reasoning else []
             text = [_quote(content)] if content else []
