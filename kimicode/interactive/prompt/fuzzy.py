@@ -72,7 +72,7 @@ class Finder:
         self._places: dict[int, Ints] = {}
         every: Ints = np.arange(len(self.paths), dtype=np.int32)
         self._all = _Fitting("", every, self._starts, every, self._names)
-        self._last = self._all
+        self._known: tuple[_Fitting, ...] = (self._all,)
 
     def search(self, query: str, limit: int = 50, overtaken: Callable[[], bool] = lambda: False) -> tuple[Found, ...] | None:
         """The best `limit` paths. None where `overtaken` said so on the way."""
@@ -85,9 +85,11 @@ class Finder:
             return tuple(Found(self.paths[each], int(self._extra[each]), ()) for each in best.tolist())
         candidates = fitting.ids
         if len(candidates) > _SCORED:
-            rough = self._extra[candidates].copy()
-            rough[np.isin(candidates, self._whole(query), assume_unique=True)] += 100
-            rough[np.isin(candidates, fitting.in_name, assume_unique=True)] += 60
+            better = np.zeros(len(self.paths), np.int32)
+            if len(query) > 1:
+                better[self._whole(query)] = 100
+            better[fitting.in_name] += 60
+            rough = self._extra[candidates] + better[candidates]
             candidates = candidates[_top(rough, _SCORED)]
         if overtaken():
             return None
@@ -96,16 +98,17 @@ class Finder:
         return self._traced(query, candidates[order], scores[order])
 
     def _fitting(self, query: str, overtaken: Callable[[], bool]) -> _Fitting | None:
-        known = self._last if query.startswith(self._last.query) else self._all
-        for char in query[len(known.query) :]:
+        # What is known of a beginning of the query holds, so a key that is added or taken back costs little.
+        known = [each for each in self._known if query.startswith(each.query)]
+        for char in query[len(known[-1].query) :]:
             if overtaken():
                 return None
-            places = self._of(ord(char))
-            ids, behind = _step(places, known.ids, known.behind, self._ends)
-            in_name, behind_name = _step(places, known.in_name, known.behind_name, self._ends)
-            known = _Fitting(known.query + char, ids, behind, in_name, behind_name)
-        self._last = known
-        return known
+            last, places = known[-1], self._of(ord(char))
+            ids, behind = _step(places, last.ids, last.behind, self._ends)
+            in_name, behind_name = _step(places, last.in_name, last.behind_name, self._ends)
+            known.append(_Fitting(last.query + char, ids, behind, in_name, behind_name))
+        self._known = tuple(known) if len(known) > len(self._known) or not self._known[-1].query.startswith(query) else self._known
+        return known[-1]
 
     def _of(self, code: int) -> Ints:
         """Where a character is, in all paths."""
