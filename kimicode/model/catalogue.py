@@ -28,7 +28,7 @@ class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model is, wherever it is served.
 
     `context` in tokens. `thinking`: can it be switched. `keep`: may thoughts of earlier turns be sent back. `file` is the path of a
-    shipped model file inside the engine package. `profile` says which system prompt and tools suit the model.
+    shipped model file inside the engine package. `profile` says which system prompt and tools suit the model. `images`: it sees pictures.
     """
 
     context: int
@@ -38,6 +38,7 @@ class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_ids: Literal["kimi", "verbatim"] = "kimi"
     file: str = ""
     profile: str = "default"
+    images: bool = False
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +67,7 @@ class EndpointRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     - `thinking_form`: `object` is `thinking: {type, keep}`; `template` is `chat_template_kwargs`; `reasoning` is `reasoning: {enabled}`;
       `effort` is `reasoning_effort: "none"` to switch it off; `none` sends nothing.
     - `schema_flavour`: `mfjs` is Moonshot's JSON Schema subset, checked by the server.
+    - `images`: it takes pictures, where the model sees any.
     - `prompt_progress`: asked by `return_progress`, it tells while it reads how much of a prompt is read.
     - `idle_seconds`: how long the stream may be silent before it is given up.
     """
@@ -84,6 +86,7 @@ class EndpointRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_options: bool = True
     response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
     any_model: bool = False
+    images: bool = True
     prompt_progress: bool = False
     idle_seconds: float = 180.0
     models: dict[str, Serving] = {}

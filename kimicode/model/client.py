@@ -66,7 +66,8 @@ Delta: TypeAlias = Text | Reasoning | Restarted | Finished
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What the agent must know about the model behind a client. Prices are USD per million tokens, None where unknown."""
+    """What the agent must know about the model behind a client. Prices are USD per million tokens, None where unknown. `images`: it can be
+    shown pictures."""
 
     model: str
     endpoint: str
@@ -75,6 +76,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     price_cached: float | None = None
     price_out: float | None = None
     profile: str = "default"
+    images: bool = False
 
     def cost(self, usage: Usage) -> float | None:
         """USD of one call, or None where the price is unknown."""

@@ -33,6 +33,11 @@ _QUOTA = re.compile(
 )
 _FILTER = re.compile(r"content[_ ]filter|high risk|content policy|moderation", re.IGNORECASE)
 _OVERLOAD = re.compile(r"overload|rate.?limit|try again|temporar|timed? ?out|unavailable|internal|server.?error", re.IGNORECASE)
+_PICTURE = re.compile(
+    r"(image|vision|multimodal|picture).{0,40}(not? support|unsupported|does ?n.t support|not enabled)"
+    r"|(not? support|unsupported|n.t look at|invalid).{0,40}(image|vision|multimodal)",
+    re.IGNORECASE,
+)
 _LONGEST_MESSAGE = 500
 
 
@@ -75,6 +80,11 @@ def classify(target: Target, detail: Detail, wait: float | None = None) -> Kimic
     if status not in RETRYABLE and _FILTER.search(said):
         return ContentFilterError(
             f"refused by the endpoint's content filter: {text}", hint="Rephrase, or leave out the content it objects to."
+        )
+    if status not in (401, 403, 404, 429) and _PICTURE.search(said):
+        return KimicodeError(
+            f"the request was refused for a picture: {text}",
+            hint="Rewind to before the picture, or choose a model that sees pictures with --model.",
         )
     if status in (401, 403):
         return UnavailableError(

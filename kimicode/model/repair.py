@@ -26,7 +26,7 @@ def _repaired(messages: Sequence[Message]) -> Iterator[Message]:
         match message:
             case System() if position == 0:
                 yield message
-            case User() if message.content.strip():
+            case User() if message.content.strip() or message.images:
                 yield message
             case Assistant() if message.tool_calls:
                 calls = _unique(message.tool_calls, used)

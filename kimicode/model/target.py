@@ -46,6 +46,11 @@ class Target(msgspec.Struct, frozen=True):
     model_file: str = ""
 
     @property
+    def images(self) -> bool:
+        """Whether the model can be shown pictures there."""
+        return self.traits.images and self.accepts.images
+
+    @property
     def info(self) -> ModelInfo:
         """What the agent must know about it."""
         price = self.price
@@ -57,6 +62,7 @@ class Target(msgspec.Struct, frozen=True):
             price_cached=price.cached if price else None,
             price_out=price.output if price else None,
             profile=self.traits.profile,
+            images=self.images,
         )
 
 

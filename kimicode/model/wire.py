@@ -1,10 +1,11 @@
-"""A `ModelRequest` as the JSON body of a chat completion request. Pure.
+"""A `ModelRequest` as the JSON body of a chat completion request. Pure, but that pictures are read from their files.
 
 Each message is rendered from itself alone, never from its place, and `messages` stands last: the body of request N is a byte
 prefix of the body of request N+1, up to the closing brackets, as long as tools and settings stay the same.
 Rules of Kimi's API that hold here: with thinking on, an assistant message with tool calls always carries its reasoning, "" if
 there was none; blank content beside tool calls is left out; a tool result is never blank; ids are `functions.name:index`, counted
 over the whole conversation. No `name` is sent with a tool result: the prompt template would put it in place of the role.
+A picture that the model can't see, or whose copy is gone, is a line of text instead: the conversation goes on without it.
 What this module does not do: send anything, or repair a broken history (`repair`).
 """
 
@@ -16,10 +17,13 @@ import msgspec
 from kimicode.messages import Assistant, Conversation, JsonObject, JsonValue, System, ToolCall, ToolResult, User
 from kimicode.model.catalogue import ModelRow
 from kimicode.model.client import ModelRequest, Thinking
+from kimicode.model.pictures import data_url, unseen
 from kimicode.model.target import Target
 from kimicode.model.toolschema import SchemaError, mfjs_parameters
 
 BLANK_RESULT = "(no output)"
+_GONE = "its file is gone"
+_BLIND = "this model can't see it"
 
 
 class Body(NamedTuple):
@@ -46,6 +50,7 @@ def request_body(request: ModelRequest, target: Target, *, reasoning_field: str 
     """The body of `request`. `reasoning_field` is the name this server was seen to use, if it differs from the catalogue's."""
     thinking = effective_thinking(request.thinking, target.traits)
     tools, notices = _tools(request, target)
+    notices += _unseen_notices(request.messages, target)
     body: JsonObject = {"model": target.model_id, "stream": True}
     if target.accepts.stream_options:
         body["stream_options"] = {"include_usage": True}
@@ -73,7 +78,7 @@ def _messages(messages: Conversation, thinking: Thinking, target: Target, field:
             case System():
                 yield {"role": "system", "content": message.content}
             case User():
-                yield {"role": "user", "content": message.content}
+                yield {"role": "user", "content": _shown(message, target)}
             case ToolResult():
                 content = message.content if message.content.strip() else BLANK_RESULT
                 yield {"role": "tool", "tool_call_id": outbound.get(message.call_id, message.call_id), "content": content}
@@ -84,6 +89,33 @@ def _messages(messages: Conversation, thinking: Thinking, target: Target, field:
                 yield _assistant(message, thinking, field, outbound)
             case _:
                 assert_never(message)
+
+
+def _shown(message: User, target: Target) -> JsonValue:
+    """What the user said, and after it the pictures."""
+    if not message.images:
+        return message.content
+    said = [message.content] if message.content.strip() else []
+    urls = [data_url(image) if target.images else None for image in message.images]
+    why = _GONE if target.images else _BLIND
+    pictures = list(zip(message.images, urls, strict=True))
+    if not any(urls):
+        return "\n\n".join([*said, *(unseen(image, why) for image in message.images)])
+    return [*map(_text, said), *(_text(unseen(image, why)) if url is None else _picture(url) for image, url in pictures)]
+
+
+def _text(text: str) -> JsonValue:
+    return {"type": "text", "text": text}
+
+
+def _picture(url: str) -> JsonValue:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _unseen_notices(messages: Conversation, target: Target) -> tuple[str, ...]:
+    if target.images or not any(isinstance(message, User) and message.images for message in messages):
+        return ()
+    return (f"{target.model} at {target.endpoint} can't see pictures: they are left out of what is sent.",)
 
 
 def _assistant(message: Assistant, thinking: Thinking, field: str, outbound: dict[str, str]) -> JsonObject:
