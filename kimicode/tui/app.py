@@ -8,12 +8,13 @@ session. What this module does not do: decide anything about the agent, or draw.
 import asyncio
 import importlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol, cast
 
 import msgspec
-from textual import events, on
+from rich.console import RenderableType
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -26,7 +27,7 @@ from kimicode.streams import complain
 from kimicode.tui.crash import last_words, write_crash
 from kimicode.tui.draw.values import Palette
 from kimicode.tui.main_screen import MainScreen
-from kimicode.tui.themes import THEMES, theme_for
+from kimicode.tui.themes import theme_for
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -46,13 +47,32 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Conducting(Protocol):
-    """What the application needs of a `Conductor`."""
+    """What the application needs of a `Conductor`, or of whoever else brings the main screen to life."""
 
     @property
-    def session_id(self) -> str: ...
-    async def begin(self) -> None: ...
-    async def end(self) -> None: ...
-    def act(self, what: str) -> None: ...
+    def session_id(self) -> str:
+        """The id of the session, or empty."""
+        ...
+
+    async def begin(self) -> None:
+        """The first paint is over."""
+        ...
+
+    async def end(self) -> None:
+        """The application has ended."""
+        ...
+
+    def give_back(self) -> None:
+        """The terminal is about to be left."""
+        ...
+
+    def act(self, what: str) -> None:
+        """A key asks for something."""
+        ...
+
+
+Bring = Callable[["KimicodeApp"], Conducting]
+"""Makes who brings the main screen to life."""
 
 
 class KimicodeApp(App[int]):
@@ -78,16 +98,16 @@ class KimicodeApp(App[int]):
         Binding("alt+down", "act('following')", "block after", show=False),
     ]
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, bring: Bring | None = None) -> None:
         super().__init__()
         self.order = order
+        self._bring = bring
         self.ui = order.settings.ui
         self.conductor: Conducting | None = None
         self.failure: BaseException | None = None
+        self.parting: KimicodeError | None = None
         self.last_key = 0.0
         self.main = MainScreen(order.settings.ui)
-        for theme in THEMES.values():
-            self.register_theme(theme.textual)
         self.restyle(order.settings.ui)
 
     @property
@@ -98,9 +118,11 @@ class KimicodeApp(App[int]):
     def restyle(self, ui: UiSettings) -> None:
         """Other looks, from now on."""
         self.ui = ui
-        theme = theme_for(ui.theme, terminal_background=self.order.background, no_color=self.no_color)
-        self._palette = theme.palette
-        self.theme = theme.textual.name
+        skin = theme_for(ui.theme, terminal_background=self.order.background, no_color=self.no_color)
+        self._palette = skin.palette
+        if skin.theme.name not in self.available_themes:
+            self.register_theme(skin.theme)
+        self.theme = skin.theme.name
 
     def get_default_screen(self) -> Screen[object]:
         """The main screen."""
@@ -115,8 +137,11 @@ class KimicodeApp(App[int]):
         self.run_worker(self._conduct(), exit_on_error=True)
 
     async def _conduct(self) -> None:
-        module = await asyncio.to_thread(importlib.import_module, "kimicode.tui.conductor")
-        self.conductor = cast(Conducting, module.Conductor(self))
+        bring = self._bring
+        if bring is None:
+            module = await asyncio.to_thread(importlib.import_module, "kimicode.tui.conductor")
+            bring = cast(Bring, module.Conductor)
+        self.conductor = bring(self)
         await self.conductor.begin()
 
     def action_act(self, what: str) -> None:
@@ -133,15 +158,22 @@ class KimicodeApp(App[int]):
     def action_help_quit(self) -> None:
         """Textual's own answer to Ctrl+C is not ours."""
 
-    @on(events.Key)
-    def _key(self) -> None:
-        self.last_key = time.monotonic()
-
     async def on_event(self, event: events.Event) -> None:
         """Note when something was typed last: nothing may open over live typing."""
         if isinstance(event, events.Key | events.Paste):
             self.last_key = time.monotonic()
         await super().on_event(event)
+
+    def give_up(self, error: KimicodeError) -> None:
+        """Leave because nothing can be done here; the message is for the terminal that is left."""
+        self.parting = error
+        self.exit(error.exit_code)
+
+    def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave; what was borrowed from the terminal goes back first."""
+        if self.conductor is not None:
+            self.conductor.give_back()
+        super().exit(result, return_code, message)
 
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: leave in order and say where to read about it, instead of a traceback."""
@@ -151,6 +183,8 @@ class KimicodeApp(App[int]):
             self._exception = error
             self._exception_event.set()
         self._return_code = 1
+        if self.conductor is not None:
+            self.conductor.give_back()
         self._close_messages_no_wait()
 
 
@@ -166,14 +200,20 @@ def run_tui(
 ) -> int:
     """Run the full-screen user interface to its end; the exit code."""
     order = Order(settings, environ, workspace, resume, latest, prompt, _background(settings.ui), model)
-    app = KimicodeApp(order)
-    code = asyncio.run(_run(app, mouse=settings.ui.mouse))
+    return run_app(KimicodeApp(order))
+
+
+def run_app(app: KimicodeApp) -> int:
+    """Run an application to its end, and say what is to be said afterwards; the exit code."""
+    code = asyncio.run(_run(app, mouse=app.ui.mouse))
     session_id = app.conductor.session_id if app.conductor else ""
     if app.failure is not None:
-        log = write_crash(app.failure, kimicode_home(environ), session_id)
+        log = write_crash(app.failure, kimicode_home(app.order.environ), session_id)
         complain(last_words(app.failure, log, session_id))
         return KimicodeError.exit_code
-    if session_id:
+    if app.parting is not None:
+        complain(f"kimicode: {app.parting}")
+    elif session_id:
         complain(f"Session {session_id}. Go on with it: kimicode --resume {session_id}")
     return code
 
@@ -193,8 +233,3 @@ def _background(ui: UiSettings) -> tuple[int, int, int] | None:
     from kimicode.tui.background import terminal_background
 
     return terminal_background(0, 2)
-
-
-def themes() -> Iterable[str]:
-    """The names that `theme` can have."""
-    return ("auto", *THEMES)

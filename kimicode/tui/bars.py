@@ -23,7 +23,7 @@ class Bar(Static):
 
     DEFAULT_CSS = "Bar { height: 1; width: 100%; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str) -> None:
         super().__init__(markup=False, id=id)
         self._shown: Text | None = None
 

@@ -5,8 +5,8 @@ that matters fits. What this module does not do: know a session (`Conductor` doe
 """
 
 import time
-from collections.abc import Iterator
-from typing import ClassVar, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Final, Protocol
 
 from textual import events, on
 from textual.containers import Horizontal, Vertical
@@ -15,7 +15,8 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from kimicode.interactive.view.status import Status
-from kimicode.interactive.waiting import Waiting
+from kimicode.interactive.waiting import Prompt, Waiting
+from kimicode.messages import Image
 from kimicode.settings import UiSettings
 from kimicode.tui.bars import Bar, activity_text, header_text, keys_text
 from kimicode.tui.draw.values import Look, Palette
@@ -30,6 +31,34 @@ _IDLE_KEYS: Final = (
     ("Ctrl+F", "find"),
 )  # fmt: skip
 _BUSY_KEYS: Final = (("Esc", "stop"), ("Enter", "send next"), ("Ctrl+S", "say now"), ("Ctrl+O", "unfold"), ("F1", "help"), ("F2", "panel"))
+
+
+class Listener(Protocol):
+    """Who is told what the user does here."""
+
+    def sent(self, text: str, images: Sequence[Image], *, now: bool) -> None:
+        """Something was entered."""
+        ...
+
+    def pull(self) -> Prompt | None:
+        """A prompt that waits is wanted back."""
+        ...
+
+    def want_diffs(self, call_id: str) -> None:
+        """A call is to be seen whose changes nobody looked up."""
+        ...
+
+    def copy(self, text: str) -> None:
+        """Text is to go into the clipboard."""
+        ...
+
+    def open(self, text: str) -> None:
+        """A block is to be read in an editor."""
+        ...
+
+    def act(self, what: str) -> None:
+        """A key asks for something."""
+        ...
 
 
 class MainScreen(Screen[None]):
@@ -92,6 +121,12 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self._hint = ""
         self._wanted: bool | None = None
         self._ticking: Timer | None = None
+        self._listener: Listener | None = None
+        self._unfolded = False
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this one from now on."""
+        self._listener = listener
 
     def compose(self) -> Iterator[Widget]:
         """From top to bottom."""
@@ -137,6 +172,25 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self._wanted = not self.has_class("-panel")
         self._place()
         self._draw()
+
+    def toggle_folds(self) -> None:
+        """Unfold everything, or fold it again."""
+        self._unfolded = not self._unfolded
+        self.transcript.fold_all(not self._unfolded)
+
+    def walk(self, step: int) -> None:
+        """Move the cursor of the transcript by a block."""
+        self.transcript.focus()
+        self.transcript.move_cursor(step)
+
+    def copy_selection(self, copy: Callable[[str], None]) -> bool:
+        """Copy what is selected; False where nothing is."""
+        text = self.get_selected_text()
+        if not text:
+            return False
+        copy(text)
+        self.clear_selection()
+        return True
 
     def _tick(self, on: bool) -> None:
         """Seconds are counted while something goes on, and only then."""
@@ -187,8 +241,52 @@ Write what you want and press Enter. The agent works below; what it does stands 
         if event.count and self._palette is not None:
             self._below.show(keys_text((("▼ new below", "End to follow"),), max(1, self.size.width - 2), self._palette))
 
+    @on(PromptEditor.Sent)
+    def _sent(self, event: PromptEditor.Sent) -> None:
+        if self._listener is None:
+            self.hint("One moment: the session is being opened.")
+            self.prompt.restore(Prompt(event.text, tuple(event.images)))
+        else:
+            self._listener.sent(event.text, event.images, now=event.steer)
+
+    @on(PromptEditor.Interrupt)
+    def _interrupt(self) -> None:
+        if self._listener is not None:
+            self._listener.act("stop")
+
+    @on(TranscriptView.WantDiffs)
+    def _want_diffs(self, event: TranscriptView.WantDiffs) -> None:
+        if self._listener is not None:
+            self._listener.want_diffs(event.call_id)
+
+    @on(TranscriptView.CopyRequested)
+    def _copy(self, event: TranscriptView.CopyRequested) -> None:
+        if self._listener is not None:
+            self._listener.copy(event.text)
+
+    @on(TranscriptView.OpenRequested)
+    def _open(self, event: TranscriptView.OpenRequested) -> None:
+        if self._listener is not None:
+            self._listener.open(self.transcript.text_of(event.index))
+
+    @on(FindBar.Wanted)
+    def _find(self, event: FindBar.Wanted) -> None:
+        self.transcript.find(event.text)
+
+    @on(FindBar.Next)
+    def _find_next(self, event: FindBar.Next) -> None:
+        self.transcript.find_next(event.step)
+
+    @on(FindBar.Closed)
+    def _found(self) -> None:
+        self.transcript.find("")
+        self.prompt.focus()
+
+    @on(TranscriptView.Found)
+    def _count_found(self, event: TranscriptView.Found) -> None:
+        self.find_bar.tell(f"{event.current} of {event.count}" if event.count else "nothing found" if event.text else "")
+
     def on_click(self, event: events.Click) -> None:
         """The line that says that there is more leads there."""
         if event.widget is self._below:
             self.transcript.follow_end()
-

@@ -1,0 +1,96 @@
+"""A recorded session, played back in the full-screen user interface: for demonstrations, reports of faults, and measurements.
+
+What this module does not do: run anything; what is typed goes nowhere.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kimicode.events import Event, SessionStarted
+from kimicode.interactive.host import BATCH_S
+from kimicode.interactive.view.status import Status, advance
+from kimicode.interactive.view.transcript import Transcript, joined
+from kimicode.interactive.waiting import Waiting
+from kimicode.session.pace import paced
+from kimicode.settings import Settings
+from kimicode.tui.app import Conducting, KimicodeApp, Order, run_app
+
+
+class Player:
+    """Plays `events` on the main screen of `app`, `speed` times as fast as they came; 0: all at once."""
+
+    def __init__(self, app: KimicodeApp, events: Sequence[Event], speed: float) -> None:
+        self._app = app
+        self._events = events
+        self._speed = speed
+        self.transcript = Transcript()
+        self._status = Status()
+
+    @property
+    def session_id(self) -> str:
+        """Nothing to go on with."""
+        return ""
+
+    async def begin(self) -> None:
+        """Play to the end."""
+        main = self._app.main
+        if not self._speed:
+            self.transcript = await asyncio.to_thread(Transcript, self._events)
+            for event in self._events:
+                self._status = advance(self._status, event, 0.0)
+            main.transcript.show(self.transcript.blocks)
+            main.show(self._status, Waiting())
+            return
+        main.transcript.show(self.transcript.blocks)
+        batch: list[Event] = []
+        due = shown = time.monotonic()
+        for seconds, event in paced(self._events):
+            due += seconds / self._speed
+            if batch and (due - shown > BATCH_S or not isinstance(event, type(batch[0]))):
+                self._show(batch)
+                batch = []
+                shown = time.monotonic()
+                await asyncio.sleep(max(0.0, due - shown))
+            batch.append(event)
+        self._show(batch)
+
+    def _show(self, batch: Sequence[Event]) -> None:
+        for event in joined(batch):
+            if touched := self.transcript.apply(event):
+                self._app.main.transcript.changed(touched)
+            self._status = advance(self._status, event, time.monotonic())
+        self._app.main.show(self._status, Waiting())
+
+    async def end(self) -> None:
+        """Nothing is open."""
+
+    def give_back(self) -> None:
+        """Nothing was borrowed."""
+
+    def act(self, what: str) -> None:
+        """Only what concerns the view."""
+        match what:
+            case "interrupt" | "leave" | "end":
+                self._app.exit(0)
+            case "panel":
+                self._app.main.toggle_panel()
+            case "find":
+                self._app.main.find_bar.open()
+            case "unfold":
+                self._app.main.toggle_folds()
+            case "previous" | "following":
+                self._app.main.walk(-1 if what == "previous" else 1)
+            case _:
+                self._app.main.hint("This is a recording: nothing runs here.")
+
+
+def play(events: Sequence[Event], speed: float, settings: Settings, environ: Mapping[str, str]) -> int:
+    """Play a session; the exit code."""
+    workspace = next((Path(event.workspace) for event in events if isinstance(event, SessionStarted)), Path("/"))
+
+    def bring(app: KimicodeApp) -> Conducting:
+        return Player(app, events, speed)
+
+    return run_app(KimicodeApp(Order(settings, environ, workspace), bring))
