@@ -143,8 +143,12 @@ def open_session(
     check_workspace(workspace)
     contract = None if wish.schema is None else Contract(wish.schema)
     notices: list[Callable[[str], None]] = []
+    progress: list[Callable[[Event], None]] = []
     client = model or make_client(
-        resolve(settings.endpoint, settings.model, environ), environ, on_notice=lambda text: notices[0](text) if notices else None
+        resolve(settings.endpoint, settings.model, environ),
+        environ,
+        on_notice=lambda text: notices[0](text) if notices else None,
+        on_progress=lambda event: progress[0](event) if progress else None,
     )
     store = SessionStore(kimicode_home(environ))
     session_id, log, past = _log(store, wish, workspace)
@@ -153,6 +157,7 @@ def open_session(
     emit = diary.emit
     turns = Turns()
     notices.append(lambda text: emit(Notice(text)))
+    progress.append(emit)
     try:
         scratch = store.scratch(session_id)
         safety = secure(settings, workspace, environ, scratch=scratch)
