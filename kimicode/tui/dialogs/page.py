@@ -1,0 +1,121 @@
+"""A page to read: scrolled, searched with `/`, copied with `c`, left with Escape.
+
+What this module does not do: draw its parts (`Drawing` does).
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.strip import Strip
+from textual.widgets import Input, Static
+
+from kimicode.interactive.person import Page
+from kimicode.tui.dialogs.base import Dialog
+from kimicode.tui.dialogs.drawing import Drawing
+from kimicode.tui.dialogs.lines import LinesView
+from kimicode.tui.dialogs.words import label
+from kimicode.tui.draw.values import Look
+
+_KEYS = "↑ ↓ PgUp PgDn scroll · / search · c copy · Esc close"
+
+
+def draw_page(page: Page, look: Look, drawing: Drawing) -> Sequence[Strip]:
+    """All parts of a page, an empty line between them."""
+    strips: list[Strip] = []
+    for part in page.parts:
+        if strips:
+            strips.append(Strip.blank(0))
+        strips += drawing.part(part, look)
+    return strips
+
+
+class PageDialog(Dialog[None]):
+    """Shows one page."""
+
+    DEFAULT_CSS = """
+    PageDialog > .frame { width: 95%; max-width: 140; height: 95%; }
+    PageDialog Input { display: none; height: 1; border: none; padding: 0; background: $panel; }
+    PageDialog.-searching Input { display: block; }
+    """
+    BINDINGS = [  # noqa: RUF012  Textual's own convention
+        Binding("escape", "leave", "Close", show=False),
+        Binding("q", "withdraw", "Close", show=False),
+        Binding("slash,ctrl+f", "search", "Search", show=False),
+        Binding("n", "go(1)", "Next place", show=False),
+        Binding("N,shift+n", "go(-1)", "Place before", show=False),
+        Binding("c", "copy", "Copy the page", show=False),
+    ]
+
+    def __init__(self, page: Page, look: Callable[[], Look], drawing: Drawing) -> None:
+        super().__init__(None)
+        self._page = page
+        self._look = look
+        self._drawing = drawing
+
+    def compose(self) -> ComposeResult:
+        """Lines, the word that is searched, keys."""
+        frame = Vertical(classes="frame")
+        frame.border_title = label(self._page.title)
+        with frame:
+            yield LinesView(self._draw, id="lines")
+            yield Input(placeholder="Search", compact=True)
+            yield Static(_KEYS, markup=False, classes="hint", id="keys")
+
+    def on_mount(self) -> None:
+        """The lines scroll at once."""
+        self.query_one(LinesView).focus()
+
+    def on_resize(self) -> None:
+        """No room for keys on a low screen."""
+        self.query_one("#keys").display = self.size.height > 12
+
+    def action_search(self) -> None:
+        """Ask what to search."""
+        self.add_class("-searching")
+        self.query_one(Input).focus()
+
+    def action_leave(self) -> None:
+        """End the search, or leave."""
+        if self.has_class("-searching"):
+            self._end_search()
+        else:
+            self.withdraw()
+
+    def action_go(self, step: int) -> None:
+        """Another place."""
+        lines = self.query_one(LinesView)
+        self._tell(lines.go(step), lines)
+
+    def action_copy(self) -> None:
+        """Everything, as text."""
+        self.app.copy_to_clipboard(self.query_one(LinesView).plain)
+        self._say("Sent to the clipboard.")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Search, and go to the first place."""
+        lines = self.query_one(LinesView)
+        lines.find(event.value)
+        self._tell(lines.go(), lines)
+        self.remove_class("-searching")
+        lines.focus()
+
+    def _end_search(self) -> None:
+        self.remove_class("-searching")
+        lines = self.query_one(LinesView)
+        lines.find("")
+        lines.focus()
+        self._say(_KEYS)
+
+    def _tell(self, at: int, lines: LinesView) -> None:
+        place = f"{at} of {lines.found} · n next · N before" if at else "Not found"
+        self._say(f"{place} · / search again · Esc close")
+
+    def _say(self, text: str) -> None:
+        self.query_one("#keys", Static).update(Content(text))
+
+    def _draw(self, width: int) -> Sequence[Strip]:
+        return draw_page(self._page, msgspec.structs.replace(self._look(), width=width), self._drawing)

@@ -1,0 +1,194 @@
+"""One of many: a list that narrows while somebody types, with a preview beside it where there is room.
+
+Digits and an option's own letter choose at once as long as nothing has been typed. Escape leaves. From 100 columns the preview stands beside
+the list and follows the cursor: the one before is cancelled, nothing waits for a clock. On smaller screens `→` opens it as a page.
+What this module does not do: rank (`matching`) or draw options (`choices`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.strip import Strip
+from textual.widgets import Static
+
+from kimicode.errors import KimicodeError
+from kimicode.interactive.person import Menu, Page, Words
+from kimicode.tui.dialogs.base import Dialog
+from kimicode.tui.dialogs.choices import Choices
+from kimicode.tui.dialogs.drawing import Drawing
+from kimicode.tui.dialogs.lines import LinesView, folded
+from kimicode.tui.dialogs.matching import folded_case, matching
+from kimicode.tui.dialogs.page import PageDialog, draw_page
+from kimicode.tui.dialogs.words import label, one_line, said
+from kimicode.tui.draw.values import Look
+
+PREVIEW_FROM: Final = 100
+"""Columns from which a preview stands beside the list."""
+
+
+class Picker(Dialog["int | None"]):
+    """Lets somebody choose from a menu."""
+
+    DEFAULT_CSS = """
+    Picker > .frame { width: 90%; max-width: 100; height: auto; }
+    Picker.-wide > .frame { width: 96%; max-width: 180; height: 90%; }
+    Picker .words { height: auto; max-height: 5; color: $text-muted; }
+    Picker #filter { height: 1; background: $panel; padding: 0 1; }
+    Picker #both { height: 1fr; }
+    Picker Choices { width: 1fr; }
+    Picker #preview { display: none; width: 1fr; border-left: vkey $foreground 30%; padding-left: 1; }
+    Picker.-wide #preview { display: block; }
+    Picker #whole { height: auto; max-height: 4; color: $text-muted; }
+    """
+    BINDINGS = [  # noqa: RUF012
+        Binding("escape", "withdraw", "Leave", show=False),
+        Binding("right", "preview", "Preview as a page", show=False),
+        Binding("ctrl+u", "clear", "Clear the filter", show=False),
+    ]
+    HELP = "Type to narrow the list, Enter chooses. Digits choose the first nine at once."
+
+    def __init__(self, menu: Menu, look: Callable[[], Look], drawing: Drawing) -> None:
+        super().__init__(None)
+        self._menu = menu
+        self._look = look
+        self._drawing = drawing
+        self._searched = [folded_case(option.label, option.detail) for option in menu.options]
+        self._wanted = ""
+        self._previewed: int | None = None
+        self._page: Page | None = None
+
+    def compose(self) -> ComposeResult:
+        """What is asked, the filter, the list, the preview."""
+        frame = Vertical(classes="frame")
+        frame.border_title = label(self._menu.title)
+        with frame:
+            # A title has one line, and a question of a model may be longer.
+            words = "\n".join(filter(None, (self._menu.title if len(self._menu.title) > 50 else "", self._menu.words)))
+            if words:
+                yield Static(said(words), classes="words")
+            yield Static("", markup=False, id="filter")
+            with Horizontal(id="both"):
+                yield Choices(self._menu.options, id="choices")
+                yield LinesView(self._draw_preview, id="preview", focusable=False)
+            yield Static("", markup=False, id="whole")
+            yield Static(self._keys(), markup=False, classes="hint")
+
+    def on_mount(self) -> None:
+        """Type or move at once."""
+        self.query_one(Choices).focus()
+        self._tell_filter()
+
+    def on_resize(self) -> None:
+        """Beside the list, or not."""
+        wide = self._menu.preview is not None and self.size.width >= PREVIEW_FROM
+        self.set_class(wide, "-wide")
+        if not wide:
+            self.query_one("#both").styles.height = max(2, min(len(self._menu.options), self.size.height - 8))
+        else:
+            self.query_one("#both").styles.height = "1fr"
+            self._look_at(self.query_one(Choices).index)
+
+    def on_key(self, event: events.Key) -> None:
+        """Narrow the list, or choose by number or letter."""
+        if event.key == "backspace":
+            event.stop()
+            self._narrow(self._wanted[:-1])
+        elif event.character is not None and event.is_printable:
+            event.stop()
+            self._typed(event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Narrow the list."""
+        event.stop()
+        self._narrow(self._wanted + one_line(event.text))
+
+    def action_clear(self) -> None:
+        """List all of them."""
+        self._narrow("")
+
+    def action_preview(self) -> None:
+        """The preview as a page, where it is not beside the list."""
+        index = self.query_one(Choices).index
+        if index is not None and self._menu.preview is not None and not self.has_class("-wide"):
+            self.run_worker(self._open_preview(index), group="preview", exclusive=True, exit_on_error=False)
+
+    def on_choices_chosen(self, event: Choices.Chosen) -> None:
+        """That one."""
+        self.finish(event.index)
+
+    def on_choices_moved(self, event: Choices.Moved) -> None:
+        """All of the option that has the cursor, and its preview."""
+        choices = self.query_one(Choices)
+        whole = "" if event.index is None or not choices.cut(event.index) else choices.whole(event.index)
+        note = self.query_one("#whole", Static)
+        note.update(Content(whole))
+        note.display = bool(whole)
+        if self.has_class("-wide"):
+            self._look_at(event.index)
+
+    def _typed(self, character: str) -> None:
+        if not self._wanted:
+            options = self._menu.options
+            if character == " ":
+                self.action_preview()
+                return
+            if character.isdecimal() and 1 <= int(character) <= min(9, len(options)):
+                self.finish(int(character) - 1)
+                return
+            chosen = next((at for at, option in enumerate(options) if option.key and option.key == character), None)
+            if chosen is not None:
+                self.finish(chosen)
+                return
+            if character == "/":
+                return
+        self._narrow(self._wanted + character)
+
+    def _narrow(self, wanted: str) -> None:
+        self._wanted = wanted
+        self.query_one(Choices).list(matching(wanted, self._searched), numbered=not wanted)
+        self._tell_filter()
+
+    def _tell_filter(self) -> None:
+        found, options = len(self.query_one(Choices).shown), len(self._menu.options)
+        text = f"{self._wanted}▏ {found} of {options}" if self._wanted else f"Type to narrow · {options}"
+        note = self.query_one("#filter", Static)
+        note.update(label(text))
+        note.display = bool(self._wanted) or options > 9
+
+    def _keys(self) -> str:
+        keys = "↑ ↓ move · Enter or 1–9 choose · Esc leave"
+        return f"{keys} · → preview" if self._menu.preview is not None else keys
+
+    def _look_at(self, index: int | None) -> None:
+        if index == self._previewed:
+            return
+        self._previewed = index
+        if index is not None and self._menu.preview is not None:
+            self.run_worker(self._preview(index), group="preview", exclusive=True, exit_on_error=False)
+
+    async def _preview(self, index: int) -> None:
+        self._page = await self._ask_preview(index)
+        self.query_one("#preview", LinesView).show(self._draw_preview)
+
+    async def _open_preview(self, index: int) -> None:
+        self.app.push_screen(PageDialog(await self._ask_preview(index), self._look, self._drawing))
+
+    async def _ask_preview(self, index: int) -> Page:
+        assert self._menu.preview is not None
+        try:
+            return await self._menu.preview(index)
+        except KimicodeError as error:
+            return Page("", (Words(str(error)),))
+        except Exception as error:  # noqa: BLE001  the boundary to whoever made the menu: the list stays usable, and the pane says it
+            return Page("", (Words(f"There is no preview: {type(error).__name__}: {error}"),))
+
+    def _draw_preview(self, width: int) -> Sequence[Strip]:
+        if self._page is None:
+            return folded("…", width)
+        return draw_page(self._page, msgspec.structs.replace(self._look(), width=width, diff="unified"), self._drawing)
