@@ -8,12 +8,13 @@ What this module does not do: look tools up (`registry`) or schedule calls (`age
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.repo.codebase import Codebase
+from kimicode.sandbox.approval import FileText
 from kimicode.sandbox.policy import Policy
 from kimicode.sandbox.run import Sandbox
 from kimicode.tools.hands import Hands, States
@@ -81,6 +82,22 @@ class Tool(Protocol):
 
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """Do it and return the text for the model. Raises `ToolError` or `RefusedError`; cancellation leaves nothing behind."""
+        ...
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """What a call would do to files: as texts for a person, and as states that the call can be held to (None where it can't)."""
+
+    files: tuple[FileText, ...] = ()
+    states: States | None = None
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A tool that tells by itself what a call would do; others are run with hands that only look."""
+
+    async def foresee(self, args: JsonObject, context: ToolContext) -> Foreseen:
+        """Look, and change nothing. Raises what the call itself would raise."""
         ...
 
 

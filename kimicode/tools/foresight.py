@@ -12,11 +12,20 @@ import msgspec
 from kimicode.messages import JsonObject
 from kimicode.sandbox.approval import FileText
 from kimicode.sandbox.policy import Policy
-from kimicode.tools.base import Tool, ToolContext
+from kimicode.tools.base import Foresees, Tool, ToolContext
 from kimicode.tools.hands import Hands, Plan, Planned, States, Step
 
 MOST_CHARS: Final = 1_000_000
 """A text that is longer before or after is not shown: nobody reads it, and everybody would wait for it."""
+
+
+def file_text(path: str, before: str | None, after: str | None, *notes: str) -> FileText:
+    """A change for a person, without its texts where they are too large."""
+    if max(len(before or ""), len(after or "")) <= MOST_CHARS:
+        return FileText(path, before, after, "; ".join(notes))
+    what = "new" if before is None else "deleted" if after is None else "changed"
+    large = f"{what}, too large to be shown: {_size(before)} before, {_size(after)} after"
+    return FileText(path, None, None, "; ".join((large, *notes)))
 
 
 class Foresight:
@@ -32,6 +41,10 @@ class Foresight:
     async def look(self, policy: Policy) -> tuple[FileText, ...]:
         """The whole change under `policy`. Raises what the call itself would raise, with nothing done."""
         context = msgspec.structs.replace(self._context, policy=policy, hands=self._hands(policy))
+        if isinstance(self._tool, Foresees):
+            foreseen = await self._tool.foresee(self._args, context)
+            self.promised = foreseen.states
+            return foreseen.files
         try:
             await self._tool.run(self._args, context)
         except Planned as planned:
@@ -53,11 +66,7 @@ def _text(step: Step, plan: Plan, root: Path) -> FileText:
     if step.source is not None:
         notes.append(f"moved from {step.source}")
         before = plan.texts[step.source] if before is None else before
-    if max(len(before or ""), len(step.text or "")) <= MOST_CHARS:
-        return FileText(name, before, step.text, "; ".join(notes))
-    what = "new" if before is None else "deleted" if step.text is None else "changed"
-    large = f"{what}, too large to be shown: {_size(before)} before, {_size(step.text)} after"
-    return FileText(name, None, None, "; ".join((large, *notes)))
+    return file_text(name, before, step.text, *notes)
 
 
 def _size(text: str | None) -> str:

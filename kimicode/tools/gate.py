@@ -223,13 +223,14 @@ class Gate:
         return files
 
     async def _foreseen(self, touches: Touches, policy: Policy, foresee: Foresee) -> tuple[FileText, ...]:
-        reading = {self._judge_of(name, policy, write=False)(self._all_rules, self.grants).decision for name in touches.writes}
+        named = (*((name, False) for name in touches.reads), *((name, True) for name in touches.writes))
+        reading = {self._judge_of(name, policy, write=False)(self._all_rules, self.grants).decision for name, _ in named}
         if Decision.DENY in reading:
             return ()
         opened = policy
-        for name in touches.writes:
-            if _opens(policy, name, write=True) is not None and policy.can_open(real := policy.real(name), write=True):
-                opened = opened.opened(real, write=True)
+        for name, write in named:
+            if _opens(policy, name, write=write) is not None and policy.can_open(real := policy.real(name), write=write):
+                opened = opened.opened(real, write=write)
         try:
             return await foresee(opened)
         except (RefusedError, ToolError):

@@ -18,8 +18,10 @@ from kimicode.errors import ToolError
 from kimicode.messages import JsonObject, ToolSpec
 from kimicode.repo.git import Repository
 from kimicode.repo.git_diff import split_diff
+from kimicode.repo.git_parse import Entry
 from kimicode.tools import git_text
-from kimicode.tools.base import ToolContext, Touches
+from kimicode.tools.base import Foreseen, ToolContext, Touches
+from kimicode.tools.git_foresight import foreseen
 from kimicode.tools.git_scope import Scope, scope_of
 from kimicode.tools.schemas import GIT, GIT_REQUIRED
 
@@ -58,13 +60,21 @@ class Git(msgspec.Struct, frozen=True):
             await asyncio.wait([work])
             raise
 
-    def _do(self, args: JsonObject, context: ToolContext) -> str:
+    async def foresee(self, args: JsonObject, context: ToolContext) -> Foreseen:
+        """What a commit would record."""
+        return await asyncio.to_thread(lambda: self._ask(args, context).foreseen(cast(str, args.get("message", ""))))
+
+    def _ask(self, args: JsonObject, context: ToolContext) -> "_Ask":
         action = cast(str, args["action"])
-        revision, inner = _revision(args)
+        revision, _ = _revision(args)
         environ = os.environ if self.environ is None else self.environ
         scope = scope_of(_names(args), context, environ, outer=action == "commit")
-        ask = _Ask(scope, revision, _lines(args), bool(args.get("staged")), cast(int, args.get("limit", _LIMITS[action])))
-        match action:
+        return _Ask(scope, revision, _lines(args), bool(args.get("staged")), cast(int, args.get("limit", _LIMITS[action])))
+
+    def _do(self, args: JsonObject, context: ToolContext) -> str:
+        ask = self._ask(args, context)
+        _, inner = _revision(args)
+        match cast(str, args["action"]):
             case "status":
                 return ask.status()
             case "diff":
@@ -137,24 +147,41 @@ class _Ask(msgspec.Struct, frozen=True):
         return part if last >= len(lines) else f"{part}\n[{len(lines) - last} more lines: send lines, such as {last + 1}-{len(lines)}]"
 
     def commit(self, message: str, trailers: Sequence[str]) -> str:
-        if not message.strip():
-            raise ToolError("git commit: message is missing. Send the whole commit message.")
-        if bool(self.scope.paths) == self.staged:
-            raise ToolError('git commit: say what to commit: paths ("." for all changes, new files too), or staged for what is staged.')
-        paths = () if self.staged else self._changed()
-        if not self.staged and not paths:
-            raise ToolError("git commit: nothing there differs from the last commit.", hint="Use status to see what does.")
+        self._require_whole(message)
+        promised = self.scope.context.promised
+        if promised is not None and self.foreseen(message).states != promised:
+            raise ToolError("git commit: files changed meanwhile, so this is not what the user allowed. Nothing was committed.")
+        paths = () if self.staged else self._changed(self._entries())
         made = self._repository.make_commit(message, trailers=trailers, paths=paths)
         (commit,) = self.scope.commits(self._repository.log(1, revision=made, files=True))
         return f"Committed {git_text.log_text((commit,), 1)}"
 
-    def _changed(self) -> tuple[str, ...]:
-        """The files to commit, as git names them: both names of what was moved, and no repository that merely lies there."""
-        found: dict[str, None] = {}
-        for entry in self._repository.status():
-            if self.scope.asked(entry.path) and self.scope.visible(entry.path, entry.origin) and not entry.path.endswith("/"):
-                found |= dict.fromkeys(path for path in (entry.path, entry.origin) if path)
-        return tuple(found)
+    def foreseen(self, message: str) -> Foreseen:
+        """What a commit would record."""
+        self._require_whole(message)
+        return foreseen(self._repository, self._entries(), staged=self.staged)
+
+    def _require_whole(self, message: str) -> None:
+        if not message.strip():
+            raise ToolError("git commit: message is missing. Send the whole commit message.")
+        if bool(self.scope.paths) == self.staged:
+            raise ToolError('git commit: say what to commit: paths ("." for all changes, new files too), or staged for what is staged.')
+
+    def _entries(self) -> tuple[Entry, ...]:
+        """What a commit is about: what is staged, or what was named and may be seen, and no repository that merely lies there."""
+        status = self._repository.status()
+        if self.staged:
+            return tuple(entry for entry in status if entry.staged not in ".?!")
+        scope = self.scope
+        found = (entry for entry in status if scope.asked(entry.path) and scope.visible(entry.path, entry.origin))
+        entries = tuple(entry for entry in found if not entry.path.endswith("/"))
+        if not entries:
+            raise ToolError("git commit: nothing there differs from the last commit.", hint="Use status to see what does.")
+        return entries
+
+    def _changed(self, entries: Sequence[Entry]) -> tuple[str, ...]:
+        """The files to commit, as git names them: both names of what was moved."""
+        return tuple(dict.fromkeys(path for entry in entries for path in (entry.path, entry.origin) if path))
 
     def _one(self, action: str) -> tuple[str]:
         if len(self.scope.paths) != 1:

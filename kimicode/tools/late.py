@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 
 from kimicode.messages import JsonObject, ToolSpec
-from kimicode.tools.base import Tool, ToolContext, Touches
+from kimicode.tools.base import Foreseen, Foresees, Tool, ToolContext, Touches
 
 
 class Late(msgspec.Struct, frozen=True):
@@ -26,6 +26,11 @@ class Late(msgspec.Struct, frozen=True):
     async def run(self, args: JsonObject, context: ToolContext) -> str:
         """The tool's own answer."""
         return await self._tool().run(args, context)
+
+    async def foresee(self, args: JsonObject, context: ToolContext) -> Foreseen:
+        """The tool's own answer, if it has one."""
+        tool = self._tool()
+        return await tool.foresee(args, context) if isinstance(tool, Foresees) else Foreseen()
 
     def _tool(self) -> Tool:
         module, _, name = self.place.partition(":")

@@ -15,7 +15,7 @@ from kimicode.sandbox.approval import Turns
 from kimicode.sandbox.policy import Policy
 from kimicode.tools import ask, edit, glob, patch, read, schemas, shell, todo, write
 from kimicode.tools.arguments import parse_arguments
-from kimicode.tools.base import Accesses, Keeper, Tool, ToolContext
+from kimicode.tools.base import Accesses, Foresees, Keeper, Tool, ToolContext
 from kimicode.tools.foresight import Foresight
 from kimicode.tools.gate import Gate
 from kimicode.tools.hands import Hands
@@ -115,7 +115,8 @@ class Toolbox:
         context = self._context
         if self._gate is not None:
             foresight = Foresight(tool, args, context, self._looking)
-            policy = await self._gate.admit(call.name, touches, context.policy, foresight.look if touches.writes else None)
+            changes = touches.writes or (touches.command is not None and isinstance(tool, Foresees))
+            policy = await self._gate.admit(call.name, touches, context.policy, foresight.look if changes else None)
             context = msgspec.structs.replace(context, policy=policy, promised=foresight.promised)
         if self._keeper is None:
             return await tool.run(args, context)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kimicode.messages import ToolCall, ToolResult
-from kimicode.sandbox.approval import Answer, Choice, Question
+from kimicode.sandbox.approval import Answer, Choice, FileText, Question
 from kimicode.sandbox.policy import Permission, Policy
 from kimicode.sandbox.rules import Rules, Where, parse_rules
 from kimicode.sandbox.verdict import Situation
@@ -411,3 +411,47 @@ def test_what_stands_in_the_way_of_a_commit(desk: Desk) -> None:
     assert desk.plain("log", "--format=%s") == "first"
     desk.ask("commit", rules=ALLOWED, path=".gitattributes", message="m")
     assert not (desk.top / "ran").exists()
+
+
+def test_a_person_is_shown_what_a_commit_would_record(desk: Desk) -> None:
+    desk.save("first", a="1\n", gone="g\n", other="o\n")
+    desk.write(a="2\n", new="n\n", other="p\n", staged="s\n")
+    (desk.top / "gone").unlink()
+    (desk.top / "binary").write_bytes(b"\0\1")
+    (desk.top / "link").symlink_to("a")
+    desk.plain("add", "staged")
+    person = Person(Choice.NO)
+    desk.call("commit", person=person, paths=["a", "new", "gone", "binary", "link"], message="m")
+    desk.call("commit", person=person, staged=True, message="m")
+    named, staged = (question.files for question in person.questions)
+    assert sorted(named, key=lambda file: file.path) == [
+        FileText("a", "1\n", "2\n"),
+        FileText("binary", None, None, "not text"),
+        FileText("gone", "g\n", None),
+        FileText("link", None, None, "a link"),
+        FileText("new", None, "n\n"),
+    ]
+    assert staged == (FileText("staged", None, "s\n"),)
+    assert desk.plain("status", "--short").splitlines()[0] == "M a"
+
+
+def test_what_was_allowed_is_what_is_committed(desk: Desk) -> None:
+    desk.save("first", a="1\n")
+    desk.write(a="2\n")
+
+    class Slow(Person):
+        async def ask(self, question: Question) -> Answer:
+            desk.write(a="3\n")
+            return await super().ask(question)
+
+    result = desk.call("commit", person=Slow(Choice.ONCE), paths=["a"], message="m")
+    assert result.content == "Error: git commit: files changed meanwhile, so this is not what the user allowed. Nothing was committed."
+    assert desk.plain("log", "--format=%s") == "first"
+
+
+def test_a_commit_that_can_not_be_made_is_not_asked_about(desk: Desk) -> None:
+    desk.save("first", a="1\n")
+    person = Person(Choice.ONCE)
+    assert "nothing there differs" in desk.call("commit", person=person, paths=["a"], message="m").content
+    assert "message is missing" in desk.call("commit", person=person, paths=["a"], message=" ").content
+    assert person.questions == []
