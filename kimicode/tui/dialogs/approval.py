@@ -92,7 +92,7 @@ class Approval(Dialog[Answer]):
         self._look = look
         self._drawing = drawing
         self._clock = clock
-        self._closed = closed
+        self._before_closed = closed
         self._typed = typed
         self._quiet: Quiet | None = None
         self._drawn: tuple[tuple[int, bool, int], Sequence[Strip]] | None = None
@@ -119,7 +119,7 @@ class Approval(Dialog[Answer]):
     def on_mount(self) -> None:
         """The quiet time begins."""
         self._explain()
-        self._quiet = begin(self._clock(), self._closed, self._typed())
+        self._quiet = begin(self._clock(), self._before_closed, self._typed())
         self._wake()
 
     def on_resize(self) -> None:

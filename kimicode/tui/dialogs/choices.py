@@ -74,12 +74,12 @@ class Choices(ScrollView, can_focus=True):
         """The option that has the cursor."""
         return self.shown[self.row] if self.row < len(self.shown) else None
 
-    def list(self, shown: Sequence[int], *, numbered: bool) -> None:
+    def narrow(self, shown: Sequence[int], *, numbered: bool) -> None:
         """List these, with the cursor on the option that had it if nothing is filtered, on the first one otherwise."""
         before = self.index
         self.shown = shown
         self.numbered = numbered
-        self.row = list(shown).index(before) if numbered and before in shown else 0
+        self.row = shown.index(before) if numbered and before is not None and before in shown else 0
         self._measure()
         self._show_row()
         self.refresh()
@@ -96,7 +96,6 @@ class Choices(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """The cursor's option is seen."""
-        super().on_mount()
         self._measure()
 
     def on_resize(self) -> None:

@@ -1,7 +1,8 @@
 """One of many: a list that narrows while somebody types, with a preview beside it where there is room.
 
-Digits and an option's own letter choose at once as long as nothing has been typed. Escape leaves. From 100 columns the preview stands beside
-the list and follows the cursor: the one before is cancelled, nothing waits for a clock. On smaller screens `→` opens it as a page.
+Digits and an option's own letter choose at once as long as nothing has been typed; after `/` they are text. Escape leaves. From 100 columns
+the preview stands beside the list and follows the cursor: the one before is cancelled, nothing waits for a clock. On smaller screens `→`
+opens it as a page.
 What this module does not do: rank (`matching`) or draw options (`choices`).
 """
 
@@ -60,6 +61,7 @@ class Picker(Dialog["int | None"]):
         self._drawing = drawing
         self._searched = [folded_case(option.label, option.detail) for option in menu.options]
         self._wanted = ""
+        self._narrows = False
         self._previewed: int | None = None
         self._page: Page | None = None
 
@@ -133,7 +135,7 @@ class Picker(Dialog["int | None"]):
             self._look_at(event.index)
 
     def _typed(self, character: str) -> None:
-        if not self._wanted:
+        if not self._wanted and not self._narrows:
             options = self._menu.options
             if character == " ":
                 self.action_preview()
@@ -146,20 +148,23 @@ class Picker(Dialog["int | None"]):
                 self.finish(chosen)
                 return
             if character == "/":
+                self._narrows = True
+                self._tell_filter()
                 return
         self._narrow(self._wanted + character)
 
     def _narrow(self, wanted: str) -> None:
         self._wanted = wanted
-        self.query_one(Choices).list(matching(wanted, self._searched), numbered=not wanted)
+        self.query_one(Choices).narrow(matching(wanted, self._searched), numbered=not wanted)
         self._tell_filter()
 
     def _tell_filter(self) -> None:
         found, options = len(self.query_one(Choices).shown), len(self._menu.options)
-        text = f"{self._wanted}▏ {found} of {options}" if self._wanted else f"Type to narrow · {options}"
+        narrows = bool(self._wanted) or self._narrows
+        text = f"{self._wanted}▏ {found} of {options}" if narrows else f"Type to narrow · {options}"
         note = self.query_one("#filter", Static)
         note.update(label(text))
-        note.display = bool(self._wanted) or options > 9
+        note.display = narrows or options > 9
 
     def _keys(self) -> str:
         keys = "↑ ↓ move · Enter or 1–9 choose · Esc leave"
