@@ -2,8 +2,8 @@
 
     ended = await run_child(("doctor", "--json"), environ=desk.environ, folder=desk.workspace)
 
-The child runs with `-P`, so that no file of the project is taken for a module, without a terminal and without stdin. Cancelling ends it with
-all that it started. What this module does not do: show anything, or know a command.
+The child runs with `-P`, so that no file of the project is taken for a module, without a terminal and without stdin. Cancelling ends it
+with all that it started. What this module does not do: show anything, or know a command.
 """
 
 import asyncio
@@ -78,9 +78,7 @@ async def run_child(
     return Ended(process.returncode, out, err)
 
 
-async def run_shown(
-    person: Person, title: str, arguments: tuple[str, ...], *, environ: Mapping[str, str], folder: Path
-) -> Ended | None:
+async def run_shown(person: Person, title: str, arguments: tuple[str, ...], *, environ: Mapping[str, str], folder: Path) -> Ended | None:
     """The same while the person sees how it goes on and may stop it; None where they did."""
     ended: list[Ended] = []
 
