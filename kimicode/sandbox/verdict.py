@@ -38,6 +38,7 @@ _HARMLESS_NAMES: Final = frozenset(
 )
 _STEER_PROGRAMS: Final = frozenset("http_proxy https_proxy ftp_proxy all_proxy no_proxy".split())
 _TRANSPARENT: Final = frozenset("env nohup nice ionice stdbuf timeout time command builtin xargs bash sh dash eval find".split())
+_ANY_COMMIT: Final = "shell(git commit *)"
 _NO_FILES: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 
 
@@ -103,7 +104,7 @@ def judge_commit(analysis: Analysis, rules: Rules, grants: Grants, situation: Si
         return Verdict(Decision.DENY, "writing is off: permission is read-only", (analysis.text,))
     verdict = judge_command(analysis, rules, grants, msgspec.structs.replace(situation, contained=False))
     # No two commits have the same message.
-    return msgspec.structs.replace(verdict, rule="shell(git commit *)") if verdict.rule else verdict
+    return msgspec.structs.replace(verdict, rule=_ANY_COMMIT) if verdict.rule else verdict
 
 
 def _judge_read_only(analysis: Analysis, rules: Rules, situation: Situation, unknown: tuple[str, ...]) -> Verdict:
@@ -311,15 +312,20 @@ def judge_tool(name: str, rules: Rules, grants: Grants, *, default: Decision = D
 def lasting_rule(verdict: Verdict, rules: Rules, judge: Callable[[Rules], Verdict]) -> str:
     """The verdict's rule, if with it `judge`, which knows no grants, allows the very same; else empty: then "always" is no answer.
 
-    That is not so where an ask rule wants the question, where something was not understood, and where more than one rule is needed.
+    That is not so where an ask rule wants the question, where something was not understood, and where more than one rule is needed. A
+    rule that would take any further words is only one for commits: `rm *` is more than what was shown.
     """
     try:
         added = parse_rules({"allow": [verdict.rule] if verdict.rule else []}, "this answer")
     except UsageError:
         return ""
-    if not added.all or any(rule.subject == "shell" and (not rule.words or rule.words[0].wild) for rule in added.all):
+    if not added.all or any(_is_wide(rule) for rule in added.all):
         return ""
     return verdict.rule if judge(rules + added).decision is Decision.ALLOW else ""
+
+
+def _is_wide(rule: Rule) -> bool:
+    return rule.subject == "shell" and (not rule.words or rule.words[0].wild or (rule.open_end and rule.text != _ANY_COMMIT))
 
 
 def unattended(verdict: Verdict) -> Verdict:

@@ -6,6 +6,7 @@ conversation changes it; "always" goes into the settings as well. What this modu
 the question (an `Approver` does), or find out what a call would change (`foresight` does).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeAlias, assert_never
@@ -171,6 +172,8 @@ class Gate:
             raise RefusedError(f"{matter.tool}: {verdict.reason} ({_short(matter.shown)})")
 
     async def _ask(self, approver: Approver, matter: _Matter, verdict: Verdict) -> None:
+        # Calls that began together with this one get to where they wait, and are counted.
+        await asyncio.sleep(0)
         rules = self._all_rules
         question = Question(
             matter.tool,

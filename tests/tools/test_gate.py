@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.errors import RefusedError
+from kimicode.errors import RefusedError, UsageError
+from kimicode.events import Decided, Event, Notice
 from kimicode.sandbox.approval import Answer, Choice, Question
+from kimicode.sandbox.grants import Grants
 from kimicode.sandbox.policy import Permission, Policy
 from kimicode.sandbox.rules import Rules, Where, parse_rules
 from kimicode.sandbox.verdict import Situation
@@ -186,3 +188,140 @@ def test_questions_come_one_after_another(workspace: Path) -> None:
 
     asyncio.run(both())
     assert len(person.questions) == 2
+
+
+class Kept:
+    """Takes what is emitted and what is to be remembered; `full` remembers nothing."""
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.events: list[Event] = []
+        self.rules: list[str] = []
+        self._full = full
+
+    def remember(self, rule: str) -> None:
+        if self._full:
+            raise UsageError("no space left")
+        self.rules.append(rule)
+
+
+def with_memory(gate: tuple[Gate, Policy], kept: Kept, grants: Grants | None = None) -> tuple[Gate, Policy]:
+    """The same gate, with somebody who keeps its events and rules."""
+    old, policy = gate
+    made = Gate(
+        policy,
+        old._rules,
+        old._situation,
+        old._where,
+        approver=old._approver,
+        grants=grants,
+        emit=kept.events.append,
+        remember=kept.remember,
+    )
+    return made, policy
+
+
+ALWAYS = Answer(Choice.ALWAYS)
+
+
+@pytest.mark.parametrize(
+    ("touches", "tool", "rule"),
+    [
+        ({"command": "npm test"}, "shell", "shell(npm test)"),
+        ({"command": "cd x && npm run 'my script'"}, "shell", "shell(npm run my' 'script)"),
+        ({"command": "git commit -m 'one thing' -- a"}, "git", "shell(git commit *)"),
+        ({"reads": ("../docs/a.md",)}, "read", "read({docs}/a.md)"),
+        ({"writes": ("../docs/a.md",)}, "edit", "write({docs}/a.md)"),
+    ],
+)
+def test_always_is_a_rule_that_allows_the_same_next_time_and_no_more(
+    workspace: Path, touches: dict[str, object], tool: str, rule: str
+) -> None:
+    rule = rule.format(docs=workspace.parent / "docs")
+    kept, person = Kept(), Person(ALWAYS)
+    first = with_memory(gate_of(workspace, person, contained=False), kept)
+    admit(first, tool, **touches)
+    admit(first, tool, **touches)
+    assert [question.rule for question in person.questions] == [rule]
+    assert kept.rules == [rule]
+    admit(gate_of(workspace, contained=False, allow=kept.rules), tool, **touches)
+    other = gate_of(workspace, contained=False, allow=kept.rules)
+    for more in ({"command": "npm install"}, {"command": "npm test; make"}, {"reads": ("../docs/b.md",)}, {"writes": ("../docs/b.md",)}):
+        refused(other, tool, **more)
+
+
+@pytest.mark.parametrize(
+    ("touches", "rules"),
+    [
+        ({"command": "$TOOL build"}, {}),
+        ({"command": "make; npm test"}, {}),
+        ({"command": "make > out"}, {}),
+        ({"command": "make"}, {"ask": ["shell(make)"]}),
+        ({"command": "make $x"}, {}),
+        ({"reads": ("../docs/*",)}, {}),
+        ({"writes": ("a",)}, {"ask": ["write(a)"]}),
+        ({"reads": ("a",)}, {"ask": ["tool(shell)"]}),
+    ],
+)
+def test_where_no_rule_would_do_always_is_no_answer(workspace: Path, touches: dict[str, object], rules: dict[str, list[str]]) -> None:
+    """`*` in a file's name would have allowed its whole folder; a rule for one of two commands would have allowed neither."""
+    kept, person = Kept(), Person(ALWAYS, ALWAYS)
+    gate = with_memory(gate_of(workspace, person, contained=False, **rules), kept)
+    admit(gate, "shell", **touches)
+    assert [question.rule for question in person.questions] == [""]
+    assert kept.rules == []
+    assert [event.choice for event in kept.events if isinstance(event, Decided)] == ["session"]
+    admit(gate, "shell", **touches)
+    assert len(person.questions) == 1
+
+
+def test_without_a_place_for_rules_nobody_is_offered_one(workspace: Path) -> None:
+    person = Person(ONCE)
+    admit(gate_of(workspace, person, contained=False), "shell", command="npm test")
+    assert person.questions[0].rule == ""
+
+
+def test_a_rule_that_can_not_be_stored_holds_for_the_session(workspace: Path) -> None:
+    kept, person = Kept(full=True), Person(ALWAYS, NO)
+    gate = with_memory(gate_of(workspace, person, contained=False), kept)
+    admit(gate, "git", command="git commit -m one")
+    admit(gate, "git", command="git commit -m two")
+    assert [type(event) for event in kept.events] == [Decided, Notice]
+    assert "The rule shell(git commit *) holds for this session only: no space left" in kept.events[1].text  # type: ignore[union-attr]
+    resumed = with_memory(gate_of(workspace, contained=False), kept, gate[0].grants)
+    admit(resumed, "git", command="git commit -m three")
+    refused(resumed, "shell", command="git push")
+
+
+def test_every_answer_is_an_event_before_it_counts(workspace: Path) -> None:
+    kept, person = Kept(), Person(ONCE, SESSION, NO)
+    gate = with_memory(gate_of(workspace, person, contained=False), kept)
+    admit(gate, "shell", command="make a")
+    admit(gate, "shell", command="make b")
+    refused(gate, "shell", command="make c")
+    assert kept.events == [
+        Decided("shell", "make a", "once"),
+        Decided("shell", "make b", "session"),
+        Decided("shell", "make c", "no", "use make instead"),
+    ]
+
+
+def test_a_question_says_how_many_wait_and_an_answer_may_answer_them(workspace: Path) -> None:
+    class Slow(Person):
+        async def ask(self, question: Question) -> Answer:
+            while len(started) < 4:  # noqa: ASYNC110 - counts what has begun
+                await asyncio.sleep(0)
+            return await super().ask(question)
+
+    started: list[str] = []
+    person = Slow(SESSION, ONCE)
+    gate, policy = gate_of(workspace, person, contained=False)
+
+    async def one(command: str) -> None:
+        started.append(command)
+        await gate.admit("shell", Touches(command=command), policy)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*map(one, ("make", "make", "make", "make x")))
+
+    asyncio.run(all_of_them())
+    assert [(question.shown, question.behind) for question in person.questions] == [("make", 3), ("make x", 0)]
