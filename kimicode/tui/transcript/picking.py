@@ -1,0 +1,50 @@
+"""What a selection with the mouse covers, and the text that it copies.
+
+A line's number in a selection is made of its block and its line there, so that a selection stays where it is when a block above grows.
+What this module does not do: hold a selection (Textual's screen does).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from textual.geometry import Offset
+from textual.selection import Selection
+from textual.strip import Strip
+
+GUTTER: Final = "gutter"
+"""Segments whose style has this in its `meta` are decoration: they are not copied."""
+
+_LINES: Final = 1 << 24
+
+
+def line_number(block: int, line: int) -> int:
+    """The number that a line has in selections."""
+    return block * _LINES + min(line, _LINES - 1)
+
+
+def picked(selection: Selection, blocks: int, lines_of: Callable[[int], Sequence[Strip]]) -> str:
+    """The text under a selection: as it is on the screen, without gutters and without spaces at the end of a line."""
+    first = _bound(selection.start, 0)
+    last = _bound(selection.end, blocks * _LINES)
+    texts: list[str] = []
+    for block in range(max(0, first // _LINES), min(blocks, last // _LINES + 1)):
+        for index, strip in enumerate(lines_of(block)):
+            span = selection.get_span(line_number(block, index))
+            if span is not None:
+                start, end = span
+                texts.append(_without_gutter(strip, max(0, start), None if end == -1 else max(0, end)))
+    return "\n".join(texts)
+
+
+def _bound(offset: Offset | None, otherwise: int) -> int:
+    return otherwise if offset is None else offset.y
+
+
+def _without_gutter(strip: Strip, start: int, end: int | None) -> str:
+    at = 0
+    kept: list[str] = []
+    for text, style, _ in strip:
+        if style is None or GUTTER not in style.meta:
+            kept.append(text[max(0, start - at) : None if end is None else max(0, end - at)])
+        at += len(text)
+    return "".join(kept).rstrip()
