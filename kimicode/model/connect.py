@@ -28,6 +28,11 @@ def connect(
     if target.model_file:
         daemon = EngineDaemon(target.model_file, environ, on_status=on_notice, on_progress=on_progress)
         return EmbeddedClient(target, daemon, patience=patience, on_notice=on_notice, on_progress=on_progress)
-    transport = httpx.AsyncHTTPTransport(uds=target.socket, verify=False) if target.socket else None
+    transport = transport_of(target)
     key = key_for(target.endpoint, target.accepts, environ) if target.key_from else Key()
     return OpenAIClient(target, key=key.value, transport=transport, patience=patience, on_notice=on_notice, on_progress=on_progress)
+
+
+def transport_of(target: Target) -> httpx.AsyncHTTPTransport | None:
+    """How to reach it where that is not plain TCP."""
+    return httpx.AsyncHTTPTransport(uds=target.socket, verify=False) if target.socket else None

@@ -17,10 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
-
 from kimicode.errors import UnavailableError, UsageError
-from kimicode.model.engine_http import ask
+from kimicode.model.engine_http import NoAnswerError, NobodyListensError, ask
 from kimicode.model.progress import Meter, OnProgress, nobody
 from kimicode.model.rundir import RunPaths, run_paths
 
@@ -114,9 +112,9 @@ class EngineDaemon:
         """The same, and how far loading is."""
         try:
             answer = await self._get("/health")
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except NobodyListensError:
             return Look(Health.DOWN)
-        except (httpx.TransportError, ValueError):
+        except NoAnswerError:
             return Look(Health.SILENT)
         match answer:
             case {"status": "ok"}:
@@ -132,7 +130,7 @@ class EngineDaemon:
         """The context in tokens that the daemon serves, from `/v1/models`; None where it does not say."""
         try:
             answer = await self._get("/v1/models")
-        except (httpx.TransportError, ValueError):
+        except (NobodyListensError, NoAnswerError):
             return None
         match answer:
             case {"data": [{"context": int(context)}, *_]} if context > 0:

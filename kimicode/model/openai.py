@@ -230,8 +230,14 @@ def _as_errors(target: Target, assembly: Assembly) -> Iterator[None]:
         raise UsageError(f"{target.base_url} is no usable address: {error}", hint="Write --endpoint http://HOST:PORT/v1") from None
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         where = target.socket or target.base_url
+        if "SSL" in str(error) or "certificate" in str(error).lower():
+            raise ConnectFailedError(
+                f"{place}: no secure connection to {where} ({error})",
+                hint="Is it https at all? Where a proxy or your own server signs its certificates itself, "
+                "SSL_CERT_FILE names a file with those to trust.",
+            ) from None
         raise ConnectFailedError(
-            f"{place}: nothing answers at {where} ({error or 'timeout'})",
+            f"{place}: nothing answers at {where} ({str(error) or 'timeout'})",
             hint="Is the server running, and the address right? See --endpoint.",
         ) from None
     except (httpx.TransportError, httpx.DecodingError, TimeoutError, SseOverflowError) as error:
