@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kimicode.errors import UsageError
-from kimicode.events import MessageAdded, Notice, RunFinished, SessionStarted, StepFinished, StepStarted, TextDelta
+from kimicode.events import MessageAdded, Notice, RunFinished, SessionStarted, StepFinished, StepStarted, TextDelta, Titled
 from kimicode.messages import Assistant, System, Usage, User
 from kimicode.session.store import SessionStore, Summary
 
@@ -122,3 +122,29 @@ def test_going_on_with_a_session(store):
     assert next(store.summaries()).status == "done"
     assert store.scratch(known).parts[-2:] == ("scratch", known)
     assert not store.scratch(known).exists()
+
+
+def test_a_title_is_found_where_it_was_said_last(store):
+    """The log's writer says it again before each step, so that lists need not read all of it."""
+    early = session(store, Titled("said before"), *steps(1), DONE)
+    late = session(store, *steps(40), DONE, Titled("one"), Titled("two"))
+    again = session(store, Titled("old"), *steps(40), Titled("new"), StepStarted(41), TextDelta("x" * 40_000), DONE)
+    removed = session(store, Titled("old"), *steps(1), DONE, Titled(""))
+    none = session(store, *steps(2), DONE)
+    titles = {summary.id: summary.title for summary in store.summaries()}
+    assert titles == {early: "said before", late: "two", again: "new", removed: "", none: ""}
+
+
+def test_a_list_does_not_read_a_long_log_whole(store):
+    """A line that is no event, far from both ends, is not met."""
+    session_id, log = store.create()
+    with log:
+        log.append(SessionStarted(session_id, "/w", "m", "e", "workspace", ()))
+        log.append(MessageAdded(User("words")))
+    with store.path(session_id).open("ab") as file:
+        file.write(b"garbage\n" * 20_000)
+    with store.open(session_id) as log:
+        for event in (Titled("mine"), StepStarted(9), TextDelta("x" * 20_000), DONE):
+            log.append(event)
+    (summary,) = store.summaries()
+    assert (summary.title, summary.steps, summary.status, summary.prompt) == ("mine", 9, "done", "words")
