@@ -120,7 +120,7 @@ class Approval(Dialog[Answer]):
         """The quiet time begins."""
         self._explain()
         self._quiet = begin(self._clock(), self._before_closed, self._typed())
-        self._wake()
+        self.wake()
 
     def on_resize(self) -> None:
         """Lay out anew."""
@@ -223,22 +223,22 @@ class Approval(Dialog[Answer]):
         """Say what is seen."""
         self._tell_seen()
 
-    def _heard(self) -> None:
-        if self._quiet is not None:
-            self._quiet = self._quiet.key(self._clock())
-
-    def _wake(self) -> None:
-        """Ready, or one timer until it may be."""
+    def wake(self) -> None:
+        """Keys count if it is quiet by now. If not, one timer until it may be."""
         if self.ready or self._quiet is None:
             return
         now = self._clock()
         if not self._quiet.over(now):
-            self.set_timer(max(0.01, self._quiet.until - now), self._wake)
+            self.set_timer(max(0.01, self._quiet.until - now), self.wake)
             return
         self.ready = True
         self.query_one("#answers").disabled = False
         self.query_one("#no").focus()
         self._explain()
+
+    def _heard(self) -> None:
+        if self._quiet is not None:
+            self._quiet = self._quiet.key(self._clock())
 
     def _lay_out(self) -> None:
         width, height = self.size

@@ -140,5 +140,5 @@ class TuiPerson:
 
     def _typed(self) -> float:
         """When somebody last typed, in the prompt or in a dialog."""
-        screen = self._app.screen
-        return max(self._last_key(), screen.typed_at if isinstance(screen, Dialog) else float("-inf"))
+        dialogs = [screen for screen in self._app.screen_stack if isinstance(screen, Dialog)]
+        return max(self._last_key(), dialogs[-1].typed_at if dialogs else float("-inf"))
