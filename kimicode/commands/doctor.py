@@ -1,7 +1,7 @@
 """`kimicode doctor`: what works here, what does not, and what to do about it.
 
 Every check is a function of what it looks at and returns one `Check`; none changes anything but the engine's own empty runtime folder
-and none sends anything anywhere. Keys are reported by the name of their variable, never by value. What this module does not do:
+and none sends anything anywhere. Keys are reported by where they are, never by value; a keyring is not asked. What this module does not do:
 repair.
 """
 
@@ -19,6 +19,7 @@ from typing import Final, Literal, TextIO, TypeAlias
 
 import msgspec
 
+from kimicode.commands.doctor_keys import key_source, stored_keys
 from kimicode.errors import KimicodeError, ToolError, UnavailableError, UsageError
 from kimicode.home import kimicode_home
 from kimicode.model.catalogue import Catalogue, load_catalogue
@@ -186,18 +187,24 @@ def model(environ: Mapping[str, str]) -> Check:
         target = resolve(chosen.endpoint, chosen.model, environ)
     except (UsageError, UnavailableError) as error:
         return Check("model", "limited", error.message, error.hint)
-    return Check("model", "ok", f"{target.model} at {target.endpoint} (not asked; its context is {target.context:,} tokens)")
+    found = f"{target.model} at {target.endpoint} (not asked; its context is {target.context:,} tokens)"
+    return Check("model", "ok", f"{found}{key_source(target, environ)}")
 
 
 def keys(catalogue: Catalogue, environ: Mapping[str, str]) -> Check:
-    """Which variables with keys for endpoints are set?"""
+    """Which variables with keys for endpoints are set, and which endpoints have a stored key?"""
     known = dict.fromkeys(variable for row in catalogue.endpoints.values() for variable in row.key_env)
     found = [variable for variable in known if environ.get(variable, "").strip()]
-    if found:
-        return Check("keys", "ok", f"set: {', '.join(found)}")
-    return Check(
-        "keys", "limited", "none is set", "`kimicode models list` says which variable each endpoint reads; a server of your own needs none."
-    )
+    try:
+        stored = stored_keys(environ)
+    except UnavailableError as error:
+        return Check("keys", "limited", error.message, error.hint)
+    said = [f"set: {', '.join(found)}"] if found else []
+    said += [f"stored: {stored}"] if stored else []
+    if said:
+        return Check("keys", "ok", "; ".join(said))
+    advice = "`kimicode models list` says what each endpoint reads; /setup in `kimicode` stores a key; a server of your own needs none."
+    return Check("keys", "limited", "none is set or stored", advice)
 
 
 def boxed(environ: Mapping[str, str]) -> Check:

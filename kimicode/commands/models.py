@@ -6,10 +6,12 @@ What this module does not do: ask an endpoint what it has.
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from typing import assert_never
 
 import msgspec
 
 from kimicode.model.catalogue import Catalogue, EndpointRow, Serving, load_catalogue
+from kimicode.model.keys import key_from, key_variable
 from kimicode.streams import write_payload
 
 
@@ -27,7 +29,7 @@ def _lines(catalogue: Catalogue, environ: Mapping[str, str]) -> Iterator[str]:
         yield f"{name}{default}: {model.context:,} tokens of context, thinking {model.thinking}"
         for endpoint, row in catalogue.endpoints.items():
             if name in row.models:
-                yield f"  {endpoint:<16} {_price(row.models[name]):<40} {_key(row, environ)}"
+                yield f"  {endpoint:<16} {_price(row.models[name]):<40} {_key(endpoint, row, environ)}"
     anywhere = [endpoint for endpoint, row in catalogue.endpoints.items() if row.any_model]
     yield f"Any model, under the server's own name for it: --endpoint {' | '.join(anywhere)} --model NAME"
 
@@ -40,10 +42,17 @@ def _price(serving: Serving) -> str:
     return f"${price.input:g} in{cached}, ${price.output:g} out per M tokens"
 
 
-def _key(row: EndpointRow, environ: Mapping[str, str]) -> str:
+def _key(endpoint: str, row: EndpointRow, environ: Mapping[str, str]) -> str:
     if not row.key_env:
         return "no key needed"
-    found = next((name for name in row.key_env if environ.get(name)), "")
-    if found:
-        return f"{found} is set"
-    return f"set {row.key_env[0]}" + (" (optional)" if row.key_optional else "")
+    match key_from(endpoint, row, environ):
+        case "environment":
+            return f"{key_variable(row, environ)} is set"
+        case "keyring":
+            return "its key is in the keyring"
+        case "file":
+            return "its key is in a file of yours"
+        case "":
+            return f"set {row.key_env[0]}" + (" (optional)" if row.key_optional else "")
+        case where:
+            assert_never(where)

@@ -51,7 +51,7 @@ class DeferredClient:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """The client's stream."""
         # Loading httpx takes a tenth of a second, and a keyring as long as somebody needs to unlock it.
-        client = self._client or await asyncio.to_thread(self._made)
+        client = await asyncio.to_thread(self._made) if self._client is None else self._client
         async with aclosing(cast("AsyncGenerator[Delta, None]", client.stream(request))) as deltas:
             async for delta in deltas:
                 yield delta

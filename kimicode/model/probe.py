@@ -86,7 +86,7 @@ async def served_models(target: Target, environ: Mapping[str, str]) -> tuple[str
             http.stream("GET", f"{target.base_url.rstrip('/')}/models") as answer,
         ):
             data = b""
-            async with aclosing(answer.aiter_bytes()) as chunks:
+            async with aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes())) as chunks:
                 async for chunk in chunks:
                     data += chunk
                     if len(data) > _LARGEST:

@@ -10,6 +10,8 @@ import pytest
 
 from kimicode.commands import doctor as checks
 from kimicode.model.catalogue import load_catalogue
+from kimicode.model.key_file import Entry, keys_path, write_keys
+from kimicode.model.keys import store_key
 from kimicode.model.target import boxed_model
 
 
@@ -71,6 +73,24 @@ def test_keys_are_named_and_never_shown(environ: dict[str, str]) -> None:
     assert checks.keys(catalogue, secret) == checks.Check("keys", "ok", f"set: {variable}")
     shown = [str(check) for check in checks.all_checks(secret)]
     assert not [line for line in shown if "very-secret" in line]
+
+
+def test_stored_keys_are_told_by_where_they_are(environ: dict[str, str]) -> None:
+    catalogue = load_catalogue()
+    store_key("openrouter", "sk-very-secret", "file", environ)
+    assert checks.keys(catalogue, environ) == checks.Check("keys", "ok", "stored: openrouter (file)")
+    chosen = checks.model(environ)
+    assert chosen.state == "ok"
+    assert f"at openrouter (not asked; its context is 262,144 tokens); its key is in {keys_path(environ)}" in chosen.found
+    assert "its key is in MOONSHOT_API_KEY" in checks.model(environ | {"MOONSHOT_API_KEY": "k"}).found
+    write_keys(keys_path(environ), {"moonshot": Entry(), "nvidia": Entry()})
+    assert checks.keys(catalogue, environ).found == "stored: moonshot (keyring), nvidia (keyring)"
+    assert "keyring" in checks.model(environ).found
+    off = environ | {"KIMICODE_NO_KEYRING": "1"}
+    assert "switches off" in checks.keys(catalogue, off).found
+    keys_path(environ).chmod(0o644)
+    refused = checks.keys(catalogue, environ)
+    assert (refused.state, "chmod 600" in refused.advice) == ("limited", True)
 
 
 def test_model_follows_the_settings(environ: dict[str, str]) -> None:
