@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,14 @@ from typing import Final
 import msgspec
 
 from kimicode.files.locks import take
+from kimicode.home import kimicode_home
 from kimicode.sandbox.environment import is_secret
 from kimicode.text import well_formed
 
 MOST: Final = 2_000
 _SLACK: Final = 500
 _LONGEST: Final = 100_000
+_SEARCHED: Final = 2_000
 _WAIT_S: Final = 2.0
 
 
@@ -35,6 +37,11 @@ _KEY: Final = re.compile(
     r"|[a-z][a-z0-9+.-]*://[^/?#\s@:]*:[^/?#\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\bBearer\s+[\w.~+/-]{16,}",
     re.IGNORECASE,
 )
+
+
+def history_file(environ: Mapping[str, str]) -> Path:
+    """Where the prompts are; it need not exist."""
+    return kimicode_home(environ) / "prompts.jsonl"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -132,9 +139,9 @@ def keeps(text: str) -> bool:
 
 
 def matching(prompts: Sequence[str], query: str) -> tuple[str, ...]:
-    """Those that start with `query`, then those that contain it, in order; case does not count."""
+    """Those that start with `query`, then those that contain it early on, in order; case does not count."""
     wanted = query.casefold()
-    folded = [(prompt, prompt.casefold()) for prompt in prompts]
+    folded = [(prompt, prompt[:_SEARCHED].casefold()) for prompt in prompts]
     first = [prompt for prompt, low in folded if low.startswith(wanted)]
     return tuple(dict.fromkeys([*first, *(prompt for prompt, low in folded if wanted in low)]))
 

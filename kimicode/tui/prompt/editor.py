@@ -1,0 +1,453 @@
+"""The prompt editor: what each key means, what is sent, and everything that helps while a prompt is written.
+
+Keys are answered at once: what waits for the disk is done in threads (`completing.py` looks for files).
+The app sets `busy` and `commands`, listens for `Sent`, `Cleared`, `Interrupt`, `Leaving` and `Trouble`, and may call `set_text` and
+`restore`. What this module does not do: know what a prompt means to the agent, or show what went wrong (`Trouble` carries it).
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import TextArea
+
+from kimicode.errors import KimicodeError
+from kimicode.interactive.prompt.complete import MOST, Item, Offer
+from kimicode.interactive.prompt.dropped import dropped_pictures, may_be_pictures
+from kimicode.interactive.prompt.files import Listed, WorkspaceFiles
+from kimicode.interactive.prompt.history import Recall, matching
+from kimicode.interactive.prompt.meaning import mentions
+from kimicode.interactive.prompt.tokens import Tokens, expand, is_long, remembered, restored
+from kimicode.interactive.waiting import Prompt
+from kimicode.messages import Image
+from kimicode.text import Untrusted, render_safe, well_formed
+from kimicode.tui.prompt.area import PromptArea
+from kimicode.tui.prompt.completing import Completer
+from kimicode.tui.prompt.popup import CompletionList
+from kimicode.tui.prompt.surroundings import Files, Surroundings
+
+_LARGE: Final = 20_000
+"""A text that is set and longer than this becomes a token: an editor with much more of it would be slow."""
+
+_IDLE: Final = "Ask, or type / for commands, @ for files, ! for a shell"
+_BUSY: Final = "Enter queues, Ctrl+S sends into the work that goes on, Escape stops it"
+
+
+class PromptEditor(Vertical):
+    """The widget. Give it the focus by `focus()`."""
+
+    DEFAULT_CSS = "PromptEditor { height: auto; }"
+    BINDING_GROUP_TITLE = "Prompt"
+    HELP: ClassVar[str | None] = (
+        "Enter sends, Shift+Enter or Ctrl+J starts a line. `/` commands, `@` files, `!` shell. Ctrl+R searches what you sent."
+    )
+
+    busy: reactive[bool] = reactive(False)
+    """The agent is at work: what is sent waits, or steers."""
+
+    class Sent(Message):
+        """A prompt, expanded. `steer`: into the work that goes on."""
+
+        def __init__(self, text: str, images: tuple[Image, ...], *, steer: bool) -> None:
+            super().__init__()
+            self.text = text
+            self.images = images
+            self.steer = steer
+
+        @property
+        def prompt(self) -> Prompt:
+            """It as a value."""
+            return Prompt(self.text, self.images)
+
+    class Cleared(Message):
+        """Ctrl+C took a text away; it can be had back by undo, and is in the history."""
+
+    class Interrupt(Message):
+        """Escape, or Ctrl+C where there is no text. `key` says which."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    class Leaving(Message):
+        """Ctrl+D where there is no text."""
+
+    class Trouble(Message):
+        """Something that the user asked for did not work, and why."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+    def __init__(
+        self,
+        surroundings: Surroundings | None = None,
+        *,
+        files: Files | None = None,
+        commands: Sequence[Offer] = (),
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.surroundings = surroundings or Surroundings()
+        self.area = PromptArea(self._pressed, self._pasted)
+        self.popup = CompletionList()
+        self._completer = Completer(self.area, self.popup, files or WorkspaceFiles(lambda: Listed(())), self._beside)
+        self._completer.commands = commands
+        self._completer.arguments = self.surroundings.arguments
+        self._recall = Recall()
+        self._recalled: str | None = None
+        self._resting: tuple[str, tuple[int, int]] | None = None
+        self._seeking_past = False
+        self._keys: dict[str, Callable[[], bool]] = {
+            "enter": self._enter,
+            "shift+enter": self._newline,
+            "alt+enter": self._newline,
+            "ctrl+j": self._newline,
+            "ctrl+s": self._steer,
+            "ctrl+c": self._clear,
+            "ctrl+d": self._leave,
+            "ctrl+g": self._edit_outside,
+            "ctrl+r": self._search_past,
+            "ctrl+v": self._take_picture,
+            "escape": self._escape,
+            "up": self._up,
+            "down": self._down,
+            "tab": self._completer.reopen,
+        }
+
+    def compose(self) -> ComposeResult:
+        """The list, which takes no room, and the text."""
+        yield self.popup
+        yield self.area
+
+    def on_mount(self) -> None:
+        """Read the history, in a thread."""
+        self._look_like()
+        if self.surroundings.past is not None:
+            self.run_worker(self._load_past(), group="past")
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Give the text the focus."""
+        self.area.focus(scroll_visible)
+        return self
+
+    @property
+    def commands(self) -> Sequence[Offer]:
+        """The commands that can be completed."""
+        return self._completer.commands
+
+    @commands.setter
+    def commands(self, commands: Sequence[Offer]) -> None:
+        self._completer.commands = commands
+
+    @property
+    def files(self) -> Files:
+        """The files that can be completed."""
+        return self._completer.files
+
+    @files.setter
+    def files(self, files: Files) -> None:
+        self._completer.files = files
+
+    @property
+    def text(self) -> str:
+        """What stands there, with tokens as they are shown."""
+        return self.area.text
+
+    @property
+    def is_empty(self) -> bool:
+        """True where nothing but blanks stands there."""
+        return not self.text.strip()
+
+    def set_text(self, text: str) -> None:
+        """Put `text` there instead of what is; can be undone."""
+        self._replace(text)
+
+    def restore(self, prompt: Prompt) -> None:
+        """Put a prompt there that was sent or queued, with its pictures."""
+        text, tokens = restored(prompt.text, prompt.images)
+        mine = self.area.tokens
+        # Those that are there stay known: undo may bring them back.
+        self.area.tokens = Tokens((*tokens.items, *mine.items), max(mine.last, tokens.last))
+        self._replace(text)
+
+    def watch_busy(self) -> None:
+        """Say what Enter does now."""
+        self._look_like()
+
+    # Keys
+
+    def _pressed(self, key: str) -> bool:
+        """Take a key, or leave it to the text."""
+        if key in ("enter", "tab") and not self._seeking_past:
+            self._completer.catch_up()
+        if self.popup.is_open and self._for_popup(key):
+            return True
+        action = self._keys.get(key)
+        return action() if action is not None else False
+
+    def _for_popup(self, key: str) -> bool:
+        match key:
+            case "up" | "ctrl+p":
+                self.popup.step(-1)
+            case "down" | "ctrl+n":
+                self.popup.step(1)
+            case "pageup" | "pagedown":
+                self.popup.step(-5 if key == "pageup" else 5)
+            case "tab":
+                if self.popup.item is None:
+                    self.popup.step(0)
+                self._accept(self.popup.item)
+            case "enter":
+                return self._accept(self.popup.item, send=True)
+            case "escape":
+                self._close()
+            case "ctrl+r" if self._seeking_past:
+                self.popup.step(1)
+            case _:
+                return False
+        return True
+
+    def _enter(self) -> bool:
+        cursor = self.area.offset_of_cursor
+        if self.text[cursor - 1 : cursor] == "\\" and self.text[cursor : cursor + 1] in ("", "\n"):
+            self.area.put("\n", cursor - 1, cursor)
+            return True
+        self._send(steer=False)
+        return True
+
+    def _newline(self) -> bool:
+        self.area.replace("\n", *self.area.selection, maintain_selection_offset=False)
+        return True
+
+    def _steer(self) -> bool:
+        self._send(steer=self.busy)
+        return True
+
+    def _clear(self) -> bool:
+        if not self.area.selection.is_empty:
+            return False
+        if self.is_empty:
+            self.post_message(self.Interrupt("ctrl+c"))
+            return True
+        self._remember()
+        self._replace("")
+        self.post_message(self.Cleared())
+        return True
+
+    def _leave(self) -> bool:
+        if self.text:
+            return False
+        self.post_message(self.Leaving())
+        return True
+
+    def _escape(self) -> bool:
+        self.post_message(self.Interrupt("escape"))
+        return True
+
+    def _up(self) -> bool:
+        if not self._rests() and not self.area.cursor_at_first_line_on_screen:
+            return False
+        return self._walk(self._recall_now().older(self.text), to_end=False)
+
+    def _down(self) -> bool:
+        if not self._rests() and not self.area.cursor_at_last_line_on_screen:
+            return False
+        return self._walk(self._recall_now().newer(), to_end=True)
+
+    # Sending and remembering
+
+    def _send(self, *, steer: bool) -> None:
+        if self.is_empty:
+            return
+        whole = expand(self.text, self.area.tokens)
+        for each in mentions(self.text):
+            self._completer.files.use(each.path)
+        self._remember()
+        self.area.load_text("")
+        self.area.tokens = Tokens()
+        self._close()
+        self.post_message(self.Sent(whole.text, whole.images, steer=steer))
+
+    def _remember(self) -> None:
+        text = remembered(self.text, self.area.tokens)
+        prompts = (text, *(each for each in self._recall.prompts if each != text))
+        self._recall, self._recalled = Recall(prompts), None
+        if self.surroundings.past is not None:
+            self.run_worker(asyncio.to_thread(self.surroundings.past.add, text), group="remember", exit_on_error=False)
+
+    async def _load_past(self) -> None:
+        assert self.surroundings.past is not None
+        loaded = await asyncio.to_thread(self.surroundings.past.load)
+        self._recall = Recall(tuple(dict.fromkeys([*self._recall.prompts, *loaded])), self._recall.at, self._recall.draft)
+
+    def _recall_now(self) -> Recall:
+        """Where walking goes on: at the draft, once what was recalled has been changed."""
+        return self._recall if self._recalled == self.text else Recall(self._recall.prompts)
+
+    def _walk(self, there: Recall | None, *, to_end: bool) -> bool:
+        if there is None:
+            return False
+        self._recall = there
+        self._replace(there.text)
+        self.area.move_cursor(self.area.document.end if to_end else (0, len(self.area.document.get_line(0))))
+        self._rest_at(self.text)
+        return True
+
+    def _rests(self) -> bool:
+        """True while nothing was done but walking: then both ways go on, whatever the number of lines."""
+        return self._resting == (self.text, self.area.cursor_location)
+
+    def _rest_at(self, text: str) -> None:
+        """This was recalled: walking goes on from it, and nothing is offered for it."""
+        self._recalled = text
+        self._resting = (text, self.area.cursor_location)
+        self._completer.close()
+
+    def _search_past(self) -> bool:
+        self._seeking_past = True
+        self._show_past()
+        return True
+
+    def _show_past(self) -> None:
+        found = matching(self._recall.prompts, self.text.strip())[:MOST]
+        self.popup.present(tuple(Item(text, text) for text in found), "sent before")
+        self._seeking_past = bool(found)
+
+    # Completions
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        """The text is another one."""
+        event.stop()
+        self._look_like()
+        if self._seeking_past:
+            self._show_past()
+        else:
+            self._completer.update()
+
+    def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
+        """The cursor is somewhere else."""
+        event.stop()
+        if self.popup.is_open and not self._seeking_past:
+            self._completer.catch_up()
+
+    def on_completion_list_chosen(self, event: CompletionList.Chosen) -> None:
+        """A click on a row."""
+        event.stop()
+        self._accept(event.item)
+        self.focus()
+
+    def _accept(self, item: Item | None, *, send: bool = False) -> bool:
+        """Take what is chosen. False where there is nothing to put into the text: Enter means to send, then."""
+        if self._seeking_past:
+            self._close()
+            if item is not None:
+                self._replace(item.insert)
+                self._rest_at(self.text)
+            return True
+        taken = self._completer.accept()
+        if send and taken is not None and taken.kind == "command" and item is not None and not item.goes_on:
+            self._send(steer=False)
+        return taken is not None
+
+    def _close(self) -> None:
+        self._seeking_past = False
+        self._completer.close()
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        self.run_worker(work, group="beside")
+
+    # Pastes and pictures
+
+    def _pasted(self, text: str) -> None:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if self.surroundings.keep is not None and may_be_pictures(text):
+            self.run_worker(self._paste_pictures(text), group="pictures")
+        elif text:
+            self._insert(text)
+
+    async def _paste_pictures(self, text: str) -> None:
+        paths = await asyncio.to_thread(dropped_pictures, text, self.surroundings.home, self.surroundings.is_file)
+        if not paths:
+            self._insert(text)
+        for path in paths:
+            await self._keep_picture(path, path.name)
+
+    def _take_picture(self) -> bool:
+        if self.surroundings.picture is None or self.surroundings.keep is None:
+            return False
+        self.run_worker(self._picture_from_clipboard(), group="pictures")
+        return True
+
+    async def _picture_from_clipboard(self) -> None:
+        assert self.surroundings.picture is not None
+        try:
+            data = await asyncio.to_thread(self.surroundings.picture)
+        except KimicodeError as error:
+            self._trouble(error)
+            return
+        if data is not None:
+            await self._keep_picture(data, "clipboard.png")
+        elif self.app.clipboard:
+            self._pasted(self.app.clipboard)
+        else:
+            self.post_message(self.Trouble("There is no picture on the clipboard. Text is pasted by the terminal's own key."))
+
+    async def _keep_picture(self, source: Path | bytes, name: str) -> None:
+        assert self.surroundings.keep is not None
+        try:
+            image = await asyncio.to_thread(self.surroundings.keep, source, name)
+        except KimicodeError as error:
+            self._trouble(error)
+            return
+        label, self.area.tokens = self.area.tokens.with_picture(image, self.text)
+        self._insert(f"{label} ")
+
+    def _insert(self, text: str) -> None:
+        """At the cursor: as it is, or as a token where it is long or can't be shown."""
+        start, end = sorted(self.area.offset_at(each) for each in self.area.selection)
+        self.area.put(self._shown(text, long=is_long(text)), start, end)
+
+    def _replace(self, text: str) -> None:
+        self.area.put(self._shown(text, long=len(text) > _LARGE), 0, len(self.text))
+
+    def _shown(self, text: str, *, long: bool) -> str:
+        text = well_formed(text)
+        # Invisible characters would be sent and not seen, and would not stay in their column.
+        if not long and render_safe(Untrusted(text)) == text:
+            return text
+        label, self.area.tokens = self.area.tokens.with_paste(text, self.text)
+        return label
+
+    # The rest
+
+    def _edit_outside(self) -> bool:
+        if self.surroundings.outside is None:
+            return False
+        try:
+            edited = self.surroundings.outside(self.text)
+        except KimicodeError as error:
+            self._trouble(error)
+            return True
+        if edited is not None:
+            self._replace(edited.replace("\r\n", "\n"))
+            self._close()
+        return True
+
+    def _trouble(self, error: KimicodeError) -> None:
+        self.post_message(self.Trouble(str(error)))
+
+    def _look_like(self) -> None:
+        """The frame says what will happen with what is typed."""
+        text = self.text
+        shell, command = text.startswith("!"), text.startswith("/") and "\n" not in text
+        self.area.set_class(shell, "-shell")
+        self.area.set_class(command, "-command")
+        self.area.border_title = "shell" if shell else "command" if command else "prompt"
+        self.area.border_subtitle = _BUSY if self.busy and text else ""
+        self.area.placeholder = _BUSY if self.busy else _IDLE
