@@ -24,13 +24,19 @@ def tokenizer():
     return Tokenizer({base64.b64decode(token): int(rank) for token, rank in pairs}, {})
 
 
+class Somebody:
+    async def ask(self, question, options):
+        return None
+
+
 @pytest.mark.parametrize(("profile", "prompt", "limit"), [("default", "system", 2500), ("lean", "lean", 1200)])
 def test_system_prompt_and_tools_are_small(tokenizer, profile, prompt, limit):
-    specs = [tool.spec for tool in default_tools(profile)]
+    specs = [tool.spec for tool in default_tools(profile, asker=Somebody())]
     listed = [
         {"type": "function", "function": {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)}}
         for spec in specs
     ]
     size = len(tokenizer.encode(declare(listed))) + len(tokenizer.encode(prompts.load(prompt).text))
     assert len(specs) >= 3
+    assert (specs[-1].name == "ask") == (profile == "default")
     assert 20 < size <= limit, f"{size} tokens"

@@ -20,6 +20,7 @@ from kimicode.events import (
     StepFinished,
     StepStarted,
     TextDelta,
+    Titled,
     ToolCallReady,
     ToolFinished,
 )
@@ -169,3 +170,23 @@ def test_what_can_go_wrong(store: SessionStore, tmp_path: Path) -> None:
         sessions_export(session_id, "pdf", None)
     with pytest.raises(KimicodeError, match="can't write"):
         sessions_export(session_id, "md", tmp_path / "missing" / "x.md")
+
+
+def test_a_title_stands_for_the_prompt_and_is_told_once(store: SessionStore, capsys: pytest.CaptureFixture[str]) -> None:
+    session_id = add(store, Path.cwd(), "please fix it")
+    with store.open(session_id) as log:
+        for event in (
+            Titled("the parser"),
+            Titled("the parser"),
+            StepStarted(3),
+            Titled("the lexer"),
+            RunFinished("done", 0, "", 1, Usage(), 1),
+        ):
+            log.append(event)
+    sessions_list(False, False)
+    shown = capsys.readouterr().out
+    assert shown.rstrip().endswith("  the lexer")
+    assert "please" not in shown
+    sessions_replay(session_id, 0)
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("[named")] == ["[named: the parser]", "[named: the lexer]"]

@@ -3,8 +3,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimicode.events import MessageAdded, RunFinished, SessionStarted, StepFinished, StepStarted, ToolFinished
-from kimicode.messages import Assistant, System, ToolCall, ToolResult, Usage, User
+from kimicode.events import MessageAdded, RunFinished, SessionStarted, ShellRan, StepFinished, StepStarted, Titled, ToolFinished
+from kimicode.messages import Assistant, Image, System, ToolCall, ToolResult, Usage, User
 from kimicode.session.export import to_json, to_markdown
 from kimicode.session.replay import replay
 
@@ -74,3 +74,17 @@ def outline(markdown):
         elif line and not line.startswith(">"):
             lines.append(line)
     return lines
+
+
+def test_what_the_user_named_ran_and_showed():
+    image = Image("/home/me/1.png", "image/png", "a `picture`.png")
+    log = [*events(), Titled("old"), Titled("the\nparser"), ShellRan("echo `", "```\nout\n", 1, 0.1), ShellRan("sleep", "", None, 0.1)]
+    log.append(MessageAdded(User("look", (image,))))
+    text = to_markdown(log)
+    assert text.startswith("# Session 20261124-101530-ab12: the parser\n")
+    assert "### The user ran `` echo ` ``\n\n````\n```\nout\n````\n\n*exit 1*\n" in text
+    assert "### The user ran `sleep`\n\n```\n\n```\n\n*stopped*\n" in text
+    assert "## User\n\n> look\n\n*Picture: ``a `picture`.png``*\n" in text
+    made = json.loads(to_json(log))
+    assert made["title"] == "the\nparser"
+    assert made["messages"][-1]["images"] == [{"path": "/home/me/1.png", "media_type": "image/png", "name": "a `picture`.png"}]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kimicode.errors import SessionError
 from kimicode.events import MessageAdded, Notice, TextDelta, encode_event
-from kimicode.messages import User
+from kimicode.messages import ToolResult, User
 from kimicode.session.log import SessionLog, read_events
+from kimicode.session.replay import replay
 
 EVENTS = [MessageAdded(User("one\u2028two\u2029three\x85\r\n\x0b\x1c")), TextDelta("zwei"), Notice("drei ✓")]
 
@@ -184,3 +185,18 @@ def test_any_text_comes_back(tmp_path, texts, tail):
     with path.open("ab") as file:
         file.write(tail)
     assert list(read_events(path)) == events
+
+
+def test_logs_from_before_pictures_decisions_and_titles_are_read(tmp_path):
+    """Lines as version 0.1 wrote them, with every field that it had."""
+    path = tmp_path / "old.jsonl"
+    lines = [
+        '{"v":1,"type":"session_started","session_id":"s","workspace":"/w","model":"m","endpoint":"e","permission":"workspace","tools":[]}',
+        '{"v":1,"type":"message_added","message":{"role":"user","content":"hi"},"at":""}',
+        '{"v":1,"type":"step_started","step":1}',
+        '{"v":1,"type":"tool_finished","result":{"role":"tool","call_id":"c","name":"read","content":"x","ok":true},"seconds":0.1}',
+    ]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    replayed = replay(read_events(path))
+    assert replayed.conversation == (User("hi"), ToolResult("c", "read", "x"))
+    assert (replayed.title, replayed.steps) == ("", 1)
