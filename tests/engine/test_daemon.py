@@ -46,6 +46,20 @@ def test_an_engine_answers_over_a_private_socket_and_ends_on_sigterm(tiny: Path,
         assert list(socket.parent.iterdir()) == []
 
 
+def test_a_long_prompt_is_told_batch_by_batch(tiny: Path, tmp_path: Path) -> None:
+    socket = tmp_path / "e.sock"
+    body = {"messages": [{"role": "user", "content": "a long story " * 300}], "stream": True, "max_tokens": 1, "return_progress": True}
+    with engine(tiny, "--socket", str(socket), "--context", "8192"):
+        wait_for(lambda: is_up(socket))
+        with client(socket) as asking:
+            events = [line.removeprefix("data: ") for line in asking.post(CHAT, json=body).text.split("\n") if line.startswith("data: {")]
+    told = [chunk["prompt_progress"] for chunk in map(json.loads, events) if "prompt_progress" in chunk]
+    processed = [each["processed"] for each in told]
+    assert len(processed) > 2
+    assert processed == sorted(processed)
+    assert processed[-1] == told[-1]["total"] > 3000
+
+
 def test_sigterm_ends_a_running_stream(tiny: Path, tmp_path: Path) -> None:
     socket = tmp_path / "e.sock"
     with engine(tiny, "--socket", str(socket), "--context", "100000") as process:
