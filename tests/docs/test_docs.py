@@ -17,13 +17,13 @@ from engine.model_commands import add_to
 from kimicode.cli import app
 from kimicode.events import Event, FileChange
 from kimicode.files.state import FileState
-from kimicode.messages import Message, ToolCall, Usage
+from kimicode.messages import Image, Message, ToolCall, Usage
 from kimicode.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-NAMES = {ToolCall: "call", Usage: "usage", FileChange: "change", FileState: "state"}
+NAMES = {ToolCall: "call", Image: "image", Usage: "usage", FileChange: "change", FileState: "state"}
 STRUCTS = [*get_args(Event), *get_args(Message), *NAMES]
 
 
