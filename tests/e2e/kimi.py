@@ -117,6 +117,7 @@ class Kimi:
             "KIMICODE_HOME": str(self.home),
             "XDG_RUNTIME_DIR": runtime,
             "KIMICODE_CONFIG": str(self.config),
+            "KIMICODE_NO_KEYRING": "1",
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
         }
