@@ -25,9 +25,11 @@ from kimicode.sandbox.approval import Answer, Choice, Question
 from kimicode.text import render_exact
 from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.drawing import Drawing
+from kimicode.tui.dialogs.exact import shortened, spelled
 from kimicode.tui.dialogs.lines import LinesView, folded
 from kimicode.tui.dialogs.quiet import Quiet, begin
 from kimicode.tui.dialogs.words import label, one_line
+from kimicode.tui.draw.diff import SPLIT_FROM
 from kimicode.tui.draw.values import Look
 
 Said: TypeAlias = Literal["no", "once", "session", "always", "why"]
@@ -66,6 +68,7 @@ class Approval(Dialog[Answer]):
         Binding("escape", "escape", "No", show=False),
         Binding("f", "full", "Full screen", show=False),
         Binding("t", "turn", "Diff unified or split", show=False),
+        Binding("e", "spell", "Every letter of the change", show=False),
         Binding("left", "move(-1)", "Answer before", show=False),
         Binding("right", "move(1)", "Next answer", show=False),
         Binding("up", "scroll('up')", "Scroll up", show=False),
@@ -95,8 +98,9 @@ class Approval(Dialog[Answer]):
         self._before_closed = closed
         self._typed = typed
         self._quiet: Quiet | None = None
-        self._drawn: tuple[tuple[int, bool, int], Sequence[Strip]] | None = None
+        self._drawn: tuple[tuple[int, bool, bool, int], Sequence[Strip]] | None = None
         self._turned = False
+        self._spells = False
         self._wants_full = False
         self.ready = False
 
@@ -140,13 +144,13 @@ class Approval(Dialog[Answer]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No answer before it is quiet, none that is not offered, none while a reason is written."""
-        if action not in ("say", "escape", "full", "turn", "move", "scroll"):
+        if action not in ("say", "escape", "full", "turn", "spell", "move", "scroll"):
             return True
         if not self.ready:
             return False
         if action == "say":
             return not self.has_class("-why") and parameters[0] in dict(_answers(self._question))
-        return action != "turn" or bool(self._question.files)
+        return action not in ("turn", "spell") or bool(self._question.files)
 
     def action_say(self, said: Said) -> None:
         """An answer."""
@@ -176,6 +180,11 @@ class Approval(Dialog[Answer]):
     def action_turn(self) -> None:
         """The diff in one column or two."""
         self._turned = not self._turned
+        self.query_one("#rest", LinesView).redraw()
+
+    def action_spell(self) -> None:
+        """The change letter by letter, or as a diff again."""
+        self._spells = not self._spells
         self.query_one("#rest", LinesView).redraw()
 
     def action_move(self, step: int) -> None:
@@ -270,7 +279,7 @@ class Approval(Dialog[Answer]):
         return [*strips[: most - 1], *folded(cut, width, self._style("warning"))[:1]]
 
     def _draw_rest(self, width: int) -> Sequence[Strip]:
-        key = width, self._turned, self._most_action()
+        key = width, self._turned, self._spells, self._most_action()
         if self._drawn is None or self._drawn[0] != key:
             self._drawn = key, self._everything_else(width)
         return self._drawn[1]
@@ -280,6 +289,10 @@ class Approval(Dialog[Answer]):
         strips: list[Strip] = []
         for path in question.executable_config:
             strips += folded(f"! Other programs run or obey this later: {render_exact(path)}", width, self._style("warning"))
+        if not self._spells and shortened(question.files, width):
+            strips += folded(
+                "! Long lines or many: the diff may leave letters out. Press e for every letter.", width, self._style("warning")
+            )
         facts = [f"Why you are asked: {one_line(question.reason)}"]
         facts += [f"Needs your answer: {part}" for part in question.part_texts() if part != question.text()]
         if question.rule:
@@ -289,14 +302,15 @@ class Approval(Dialog[Answer]):
         if len(self._whole_action(width)) > self._most_action():
             strips += [Strip.blank(0), *folded("All of it:", width, self._style("fact")), *self._whole_action(width)]
         if question.files:
-            strips += [Strip.blank(0), *self._drawing.diff(question.files, self._diff_look(width))]
+            changes = spelled(question.files, width) if self._spells else self._drawing.diff(question.files, self._diff_look(width))
+            strips += [Strip.blank(0), *changes]
         return strips
 
     def _diff_look(self, width: int) -> Look:
         look = msgspec.structs.replace(self._look(), width=width)
         if not self._turned:
             return look
-        split = look.diff == "split" or (look.diff == "auto" and width >= 120)
+        split = look.diff == "split" or (look.diff == "auto" and width >= SPLIT_FROM)
         return msgspec.structs.replace(look, diff="unified" if split else "split")
 
     def _style(self, name: str) -> Style:
@@ -338,7 +352,7 @@ class Approval(Dialog[Answer]):
             case "why":
                 return "Does not run; you tell the model why, or what to do instead."
             case _:
-                return "Does not run. ← → choose, Enter answers · f full screen" + (" · t diff" if self._question.files else "")
+                return "Does not run. ← → choose, Enter answers · f full screen" + (" · t turn · e exact" if self._question.files else "")
 
 
 def _answers(question: Question) -> Sequence[tuple[Said, str]]:

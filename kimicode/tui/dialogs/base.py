@@ -9,9 +9,11 @@ What this module does not do: know what is asked, or who may interrupt whom (`pe
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from textual.app import App
+from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -46,12 +48,15 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog Button:focus { text-style: bold reverse; }
     """
 
+    BINDINGS = [Binding("f1", "help", "Help", show=False)]  # noqa: RUF012  Textual's own convention
+
     def __init__(self, nothing: T) -> None:
         super().__init__()
         self.nothing = nothing
         self.typed_at = float("-inf")
         self._answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._leaves = False
+        self.helper: Callable[[], None] | None = None
 
     @property
     def answered(self) -> bool:
@@ -75,6 +80,11 @@ class Dialog(ModalScreen[T], Generic[T]):
     def action_withdraw(self) -> None:
         """The key for `withdraw`."""
         self.withdraw()
+
+    def action_help(self) -> None:
+        """Help, from whoever put this up."""
+        if self.helper is not None:
+            self.helper()
 
     def on_screen_resume(self) -> None:
         """What lay over this dialog is gone."""

@@ -20,8 +20,9 @@ from kimicode.sandbox.approval import Answer, Question
 from kimicode.tui.dialogs.approval import Approval
 from kimicode.tui.dialogs.base import Dialog, ask
 from kimicode.tui.dialogs.confirm import Confirm
-from kimicode.tui.dialogs.drawing import PLAIN, Drawing
+from kimicode.tui.dialogs.drawing import DRAWING, Drawing
 from kimicode.tui.dialogs.form import FormDialog
+from kimicode.tui.dialogs.help import help_page
 from kimicode.tui.dialogs.page import PageDialog
 from kimicode.tui.dialogs.picker import Picker
 from kimicode.tui.dialogs.quiet import typing_left
@@ -46,7 +47,7 @@ class TuiPerson:
         last_key: Callable[[], float],
         waiting: Callable[[bool], None],
         *,
-        drawing: Drawing = PLAIN,
+        drawing: Drawing = DRAWING,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
@@ -58,7 +59,7 @@ class TuiPerson:
         self._one_at_a_time = asyncio.Lock()
         self._free = asyncio.Event()
         self._free.set()
-        self._closed = float("-inf")
+        self._approved_at = float("-inf")
 
     def say(self, text: str, level: Level = "info") -> None:
         """A notification."""
@@ -92,13 +93,13 @@ class TuiPerson:
         """An approval, once nobody types; after the one before it."""
         async with self._one_at_a_time:
             await self._nobody_types()
-            dialog = Approval(question, self._look, self._drawing, clock=self._clock, closed=self._closed, typed=self._last_key)
+            dialog = Approval(question, self._look, self._drawing, clock=self._clock, closed=self._approved_at, typed=self._last_key)
             self._free.clear()
             try:
-                answer = await ask(self._app, dialog)
+                answer = await self._put(dialog)
             finally:
                 self._free.set()
-            self._closed = self._clock()
+            self._approved_at = self._clock()
             return answer
 
     async def work(self, title: str, job: Callable[[Step], Awaitable[None]]) -> bool:
@@ -108,7 +109,7 @@ class TuiPerson:
         working = asyncio.ensure_future(job(dialog))
         working.add_done_callback(lambda _: self._app.call_later(dialog.finish, True))
         try:
-            await ask(self._app, dialog)
+            await self._put(dialog)
         finally:
             stopped = not working.done()
             if stopped:
@@ -124,7 +125,14 @@ class TuiPerson:
     async def _ask(self, dialog: Callable[[], Dialog[T]]) -> T:
         # An approval must be answered for what it says: nothing comes over it.
         await self._free.wait()
-        return await ask(self._app, dialog())
+        return await self._put(dialog())
+
+    async def _put(self, dialog: Dialog[T]) -> T:
+        dialog.helper = self._help
+        return await ask(self._app, dialog)
+
+    def _help(self) -> None:
+        self._app.push_screen(PageDialog(help_page(self._app.screen), self._look, self._drawing))
 
     async def _nobody_types(self) -> None:
         told = False
@@ -139,6 +147,8 @@ class TuiPerson:
                 self._waiting(False)
 
     def _typed(self) -> float:
-        """When somebody last typed, in the prompt or in a dialog."""
+        """When somebody last typed, in the prompt or in a dialog. The key that answered the approval before is not typing."""
         dialogs = [screen for screen in self._app.screen_stack if isinstance(screen, Dialog)]
-        return max(self._last_key(), dialogs[-1].typed_at if dialogs else float("-inf"))
+        last = self._last_key()
+        prompt = last if last > self._approved_at else float("-inf")
+        return max(prompt, dialogs[-1].typed_at if dialogs else float("-inf"))

@@ -8,7 +8,8 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from kimicode.tui.dialogs.person import TuiPerson
-from kimicode.tui.draw.values import Look, Palette
+from kimicode.tui.draw.values import Look
+from kimicode.tui.themes import theme_for
 
 
 class Clock:
@@ -64,7 +65,7 @@ class Sitting:
 
 
 def look() -> Look:
-    return Look(80, Palette("none", {}))
+    return Look(80, theme_for("dark").palette)
 
 
 def screen_text(app: "App[None]") -> str:
