@@ -8,7 +8,7 @@ session. What this module does not do: decide anything about the agent, or draw.
 import asyncio
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, cast
 
@@ -18,16 +18,22 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from kimicode.errors import KimicodeError
 from kimicode.home import kimicode_home
+from kimicode.interactive.view.blocks import Block
+from kimicode.messages import Image
 from kimicode.model.client import ModelClient
 from kimicode.settings import Settings, UiSettings
 from kimicode.streams import complain
 from kimicode.tui.crash import last_words, write_crash
-from kimicode.tui.draw.values import Palette
+from kimicode.tui.draw.values import Drawn, Look, Palette
 from kimicode.tui.main_screen import MainScreen
+from kimicode.tui.prompt.editor import PromptEditor
+from kimicode.tui.prompt.standard import standard_surroundings, workspace_files
 from kimicode.tui.themes import theme_for
+from kimicode.tui.transcript.sheet import DrawBlock
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -70,6 +76,10 @@ class Conducting(Protocol):
         """A key asks for something."""
         ...
 
+    def arguments(self, name: str) -> Sequence[str]:
+        """What the command of that name takes."""
+        ...
+
 
 Bring = Callable[["KimicodeApp"], Conducting]
 """Makes who brings the main screen to life."""
@@ -107,7 +117,7 @@ class KimicodeApp(App[int]):
         self.failure: BaseException | None = None
         self.parting: KimicodeError | None = None
         self.last_key = 0.0
-        self.main = MainScreen(order.settings.ui)
+        self.main: MainScreen
         self.restyle(order.settings.ui)
 
     @property
@@ -125,12 +135,15 @@ class KimicodeApp(App[int]):
         self.theme = skin.theme.name
 
     def get_default_screen(self) -> Screen[object]:
-        """The main screen."""
+        """The main screen, made when there is an application to belong to."""
+        order = self.order
+        surroundings = standard_surroundings(self, order.environ, order.workspace, keep=self._keep, arguments=self._arguments)
+        prompt = PromptEditor(surroundings, files=workspace_files(order.environ, order.workspace), id="prompt")
+        self.main = MainScreen(self.ui, self._palette, _draw, prompt)
         return self.main
 
     def on_mount(self) -> None:
         """Paint; everything else comes afterwards."""
-        self.main.restyle(self.ui, self._palette)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -164,6 +177,22 @@ class KimicodeApp(App[int]):
             self.last_key = time.monotonic()
         await super().on_event(event)
 
+    def write_sequence(self, sequence: str) -> None:
+        """Send a control sequence to the terminal, between two frames."""
+        driver = self._driver  # Textual has no public way to its writer
+        if driver is not None and not self.is_headless:
+            driver.write(sequence)
+            driver.flush()
+
+    def _keep(self, source: Path | bytes, name: str) -> Image:
+        """A private copy of a picture, with the session that it was shown to."""
+        from kimicode.model.pictures import keep_picture
+
+        return keep_picture(source, name, kimicode_home(self.order.environ) / "pictures")
+
+    def _arguments(self, name: str) -> Sequence[str]:
+        return self.conductor.arguments(name) if self.conductor is not None else ()
+
     def give_up(self, error: KimicodeError) -> None:
         """Leave because nothing can be done here; the message is for the terminal that is left."""
         self.parting = error
@@ -178,7 +207,7 @@ class KimicodeApp(App[int]):
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: leave in order and say where to read about it, instead of a traceback."""
         if self.failure is None:
-            self.failure = error
+            self.failure = error.error if isinstance(error, WorkerFailed) else error
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
@@ -233,3 +262,9 @@ def _background(ui: UiSettings) -> tuple[int, int, int] | None:
     from kimicode.tui.background import terminal_background
 
     return terminal_background(0, 2)
+
+
+def _draw(block: Block, look: Look, *, folded: bool, before: Drawn | None) -> Drawn:
+    # What draws is loaded with the first block: the first paint has none.
+    draw = cast(DrawBlock, importlib.import_module("kimicode.tui.draw.block").draw_block)
+    return draw(block, look, folded=folded, before=before)

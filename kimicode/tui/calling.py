@@ -34,31 +34,24 @@ class Calling:
         text = f"{sign}{status.title or Path(status.workspace).name} — kimicode"
         if text != self._titled:
             if not self._titled:
-                self.write(SAVE_TITLE)
+                self._app.write_sequence(SAVE_TITLE)
             self._titled = text
-            self.write(title_sequence(text))
+            self._app.write_sequence(title_sequence(text))
 
     def call(self, why: Attention, desk: Desk) -> None:
         """Somebody who looks elsewhere is wanted."""
         message = Message("kimicode", f"{Path(desk.workspace).name}: {_WORDS[why]}")
         sending = decide(message, self._app.ui, focused=self._app.app_focus, environ=self._environ, which=shutil.which)
         if sending.sequence:
-            self.write(sending.sequence)
+            self._app.write_sequence(sending.sequence)
         if sending.argv:
             desk.background(run_program(sending.argv, b""))
 
     async def copy(self, text: str) -> str:
         """Copy, and say which way it went."""
-        return await copy(text, self._environ, run_program, self.write)
-
-    def write(self, sequence: str) -> None:
-        """Send a control sequence to the terminal."""
-        driver = self._app._driver  # Textual gives no other way to its writer
-        if driver is not None and not self._app.is_headless:
-            driver.write(sequence)
-            driver.flush()
+        return await copy(text, self._environ, run_program, self._app.write_sequence)
 
     def end(self) -> None:
         """Give the title back."""
         if self._titled:
-            self.write(RESTORE_TITLE)
+            self._app.write_sequence(RESTORE_TITLE)

@@ -12,7 +12,7 @@ from textual.command import CommandPalette
 
 from kimicode.app import Wish
 from kimicode.errors import KimicodeError, UnavailableError
-from kimicode.interactive.commands import COMMANDS, perform
+from kimicode.interactive.commands import COMMANDS, find, perform
 from kimicode.interactive.desk import Attention, Desk
 from kimicode.interactive.prompt.meaning import Command, Meaning, Shell, Words, meaning
 from kimicode.interactive.shell import run_shell
@@ -24,6 +24,7 @@ from kimicode.model.target import resolve
 from kimicode.settings import UiSettings
 from kimicode.tui.app import KimicodeApp
 from kimicode.tui.calling import Calling
+from kimicode.tui.dialogs.palette import provider_of
 from kimicode.tui.screen_person import ScreenPerson
 
 TWICE_S: Final = 1.5
@@ -51,6 +52,7 @@ class Conductor:
         """Open the session that was asked for, after the first questions where nothing is configured; then the first prompt."""
         order = self._app.order
         self._main.listen(self)
+        self._main.prompt.commands = COMMANDS
         settings = order.settings
         if order.model is None and not _resolves(self.desk):
             chosen = await set_up(self.desk)
@@ -138,6 +140,11 @@ class Conductor:
         """A block is to be read in an editor."""
         self.desk.background(self.person.read_outside(text))
 
+    def arguments(self, name: str) -> Sequence[str]:
+        """What a command takes."""
+        command = find(name)
+        return command.complete(self.desk) if command is not None and command.complete is not None else ()
+
     def act(self, what: str) -> None:
         """What a key of the application asks for."""
         actions: dict[str, Callable[[], None]] = {
@@ -145,7 +152,7 @@ class Conductor:
             "stop": self._stop,
             "leave": self.leave,
             "end": self._end_of_input,
-            "help": self.person.help,
+            "help": lambda: self.desk.background(self.person.help()),
             "panel": self._main.toggle_panel,
             "find": self._main.find_bar.open,
             "unfold": self._main.toggle_folds,
@@ -163,16 +170,12 @@ class Conductor:
 
     def _palette(self) -> None:
         if not CommandPalette.is_open(self._app):
-            self._app.push_screen(self.person.palette(COMMANDS, self._chosen))
-
-    def _chosen(self, name: str) -> None:
-        self._command(f"/{name}")
+            provider = provider_of(lambda: COMMANDS, lambda command: self._command(f"/{command.name}"))
+            self._app.push_screen(CommandPalette(providers=[provider], placeholder="Search commands", id="--command-palette"))
 
     def _interrupt(self) -> None:
         """Ctrl+C: what is selected, what is written, what runs, and then the program."""
         if self._main.copy_selection(self.copy):
-            return
-        if self._app.screen is self._main and self._main.prompt.clear():
             return
         if self.desk.interrupt():
             self._main.hint("Stopping. Ctrl+C once more: at once.")

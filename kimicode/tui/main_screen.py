@@ -23,6 +23,8 @@ from kimicode.tui.draw.values import Look, Palette
 from kimicode.tui.find_bar import FindBar
 from kimicode.tui.panel import SidePanel
 from kimicode.tui.prompt.editor import PromptEditor
+from kimicode.tui.transcript.messages import CopyRequested, Found, NewBelow, OpenRequested, QuoteRequested, WantDiffs
+from kimicode.tui.transcript.sheet import DrawBlock
 from kimicode.tui.transcript.view import TranscriptView
 
 PANEL_FROM: Final = 120
@@ -106,16 +108,15 @@ Write what you want and press Enter. The agent works below; what it does stands 
 """
     AUTO_FOCUS: ClassVar[str | None] = "PromptEditor"
 
-    def __init__(self, ui: UiSettings) -> None:
+    def __init__(self, ui: UiSettings, palette: Palette, draw: DrawBlock, prompt: PromptEditor) -> None:
         super().__init__(id="main")
-        self.transcript = TranscriptView(max_width=ui.width, id="transcript")
-        self.prompt = PromptEditor(id="prompt")
+        self._ui, self._palette, self._width = ui, palette, 80
+        self.transcript = TranscriptView(draw, self.look, max_width=ui.width, id="transcript")
+        self.prompt = prompt
         self.panel = SidePanel()
         self.find_bar = FindBar(id="find")
         self._header, self._below = Bar(id="header"), Bar(id="below")
         self._activity, self._keys = Bar(id="activity"), Bar(id="keys")
-        self._ui = ui
-        self._palette: Palette | None = None
         self._status = Status()
         self._waiting = Waiting()
         self._hint = ""
@@ -143,7 +144,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
 
     def restyle(self, ui: UiSettings, palette: Palette) -> None:
         """Other looks, from now on."""
-        self._ui, self._palette = ui, palette
+        self._ui, self._palette, self._width = ui, palette, 80
         self.transcript.set_look(self.look)
         self._place()
         self._draw()
@@ -151,8 +152,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
     @property
     def look(self) -> Look:
         """How things are drawn now; the transcript puts its own width in."""
-        assert self._palette is not None
-        return Look(self.size.width or 80, self._palette, self._ui.diff, self._ui.fold_lines, self._ui.thinking)
+        return Look(self._width, self._palette, self._ui.diff, self._ui.fold_lines, self._ui.thinking)
 
     def show(self, status: Status, waiting: Waiting) -> None:
         """What is so at the moment."""
@@ -202,6 +202,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
 
     def on_resize(self, event: events.Resize) -> None:
         """Room for more, or for less."""
+        self._width = event.size.width
         self.set_class(event.size.height < 20, "-low")
         self._place()
         self._draw()
@@ -216,7 +217,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self.set_class(shown and not wide, "-over")
 
     def _draw(self) -> None:
-        if self._palette is None or not self.is_mounted:
+        if not self.is_mounted:
             return
         width = max(1, self.size.width - 2)
         if self.has_class("-panel"):
@@ -230,15 +231,14 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self._draw_activity()
 
     def _draw_activity(self) -> None:
-        assert self._palette is not None
         text = activity_text(self._status, self._waiting, time.monotonic(), max(1, self.size.width - 2), self._palette)
         self._activity.set_class(bool(text.plain), "-some")
         self._activity.show(text)
 
-    @on(TranscriptView.NewBelow)
-    def _new_below(self, event: TranscriptView.NewBelow) -> None:
+    @on(NewBelow)
+    def _new_below(self, event: NewBelow) -> None:
         self._below.set_class(event.count > 0, "-some")
-        if event.count and self._palette is not None:
+        if event.count:
             self._below.show(keys_text((("▼ new below", "End to follow"),), max(1, self.size.width - 2), self._palette))
 
     @on(PromptEditor.Sent)
@@ -250,22 +250,38 @@ Write what you want and press Enter. The agent works below; what it does stands 
             self._listener.sent(event.text, event.images, now=event.steer)
 
     @on(PromptEditor.Interrupt)
-    def _interrupt(self) -> None:
-        if self._listener is not None:
-            self._listener.act("stop")
+    def _interrupt(self, event: PromptEditor.Interrupt) -> None:
+        self._act("stop" if event.key == "escape" else "interrupt")
 
-    @on(TranscriptView.WantDiffs)
-    def _want_diffs(self, event: TranscriptView.WantDiffs) -> None:
+    @on(PromptEditor.Leaving)
+    def _leaving(self) -> None:
+        self._act("end")
+
+    @on(PromptEditor.Trouble)
+    def _trouble(self, event: PromptEditor.Trouble) -> None:
+        self.app.notify(event.words, severity="warning", markup=False)
+
+    @on(QuoteRequested)
+    def _quote(self, event: QuoteRequested) -> None:
+        self.prompt.set_text(f"{self.prompt.text}{event.text}")
+        self.prompt.focus()
+
+    def _act(self, what: str) -> None:
+        if self._listener is not None:
+            self._listener.act(what)
+
+    @on(WantDiffs)
+    def _want_diffs(self, event: WantDiffs) -> None:
         if self._listener is not None:
             self._listener.want_diffs(event.call_id)
 
-    @on(TranscriptView.CopyRequested)
-    def _copy(self, event: TranscriptView.CopyRequested) -> None:
+    @on(CopyRequested)
+    def _copy(self, event: CopyRequested) -> None:
         if self._listener is not None:
             self._listener.copy(event.text)
 
-    @on(TranscriptView.OpenRequested)
-    def _open(self, event: TranscriptView.OpenRequested) -> None:
+    @on(OpenRequested)
+    def _open(self, event: OpenRequested) -> None:
         if self._listener is not None:
             self._listener.open(self.transcript.text_of(event.index))
 
@@ -282,9 +298,10 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self.transcript.find("")
         self.prompt.focus()
 
-    @on(TranscriptView.Found)
-    def _count_found(self, event: TranscriptView.Found) -> None:
-        self.find_bar.tell(f"{event.current} of {event.count}" if event.count else "nothing found" if event.text else "")
+    @on(Found)
+    def _count_found(self, event: Found) -> None:
+        more = "" if event.done else "…"
+        self.find_bar.tell(f"{event.number} of {event.count}{more}" if event.count else "nothing found" if event.done else "…")
 
     def on_click(self, event: events.Click) -> None:
         """The line that says that there is more leads there."""

@@ -69,6 +69,11 @@ class Player:
     def give_back(self) -> None:
         """Nothing was borrowed."""
 
+    def arguments(self, name: str) -> Sequence[str]:
+        """There are no commands."""
+        del name
+        return ()
+
     def act(self, what: str) -> None:
         """Only what concerns the view."""
         match what:
