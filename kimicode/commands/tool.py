@@ -1,7 +1,8 @@
 """`kimicode tool NAME JSON`: one agent tool by hand, under the policy and with the bytes a model would get.
 
 The answer goes to stdout; an error to stderr with exit 1, a refusal with 77, an unknown tool or wrong arguments with 2. What the rules
-want to be asked about is asked on the terminal, where there is one. No session records it, so a file need not have been read before.
+want to be asked about is asked on the terminal, where there is one; "always" goes into the settings. No session records it, so a file need
+not have been read before.
 What this module does not do: shorten: a person may have a result of any size.
 """
 
@@ -13,13 +14,15 @@ from pathlib import Path
 from kimicode.commands.asking import approver_for
 from kimicode.commands.folder import current_folder
 from kimicode.errors import KimicodeError, RefusedError, ToolError, UsageError
+from kimicode.events import Event, Notice
 from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
 from kimicode.messages import ToolCall
 from kimicode.repo.codebase import Codebase
 from kimicode.safety import secure
 from kimicode.session.store import SessionStore
-from kimicode.settings import Settings, load_settings
+from kimicode.settings import Settings, load_settings, settings_path
+from kimicode.settings_file import add_rule
 from kimicode.streams import complain, write_payload
 from kimicode.tools.arguments import ArgumentsError
 from kimicode.tools.base import Tool, ToolContext
@@ -61,7 +64,15 @@ async def _run(tools: tuple[Tool, ...], call: ToolCall, settings: Settings, work
     store = SessionStore(kimicode_home(os.environ))
     scratch = store.scratch("by-hand")
     safety = secure(settings, workspace, os.environ, scratch=scratch)
-    gate = Gate(safety.policy, safety.rules, safety.situation, safety.where, approver=approver_for(sys.stdin, sys.stderr))
+    gate = Gate(
+        safety.policy,
+        safety.rules,
+        safety.situation,
+        safety.where,
+        approver=approver_for(sys.stdin, sys.stderr),
+        emit=_tell,
+        remember=lambda rule: add_rule(settings_path(os.environ), "allow", rule),
+    )
     keeping = Keeping(safety, gate, store, lambda _: None, scratch=scratch, environ=os.environ, strict=False)
     code = Codebase(workspace, os.environ, cache=kimicode_cache(os.environ) / "index")
     context = ToolContext(workspace, safety.policy, scratch, code=code)
@@ -72,6 +83,11 @@ async def _run(tools: tuple[Tool, ...], call: ToolCall, settings: Settings, work
             complain(code.index.notice)
         code.close()
         await keeping.aclose()
+
+
+def _tell(event: Event) -> None:
+    if isinstance(event, Notice):
+        complain(event.text)
 
 
 def _complain(message: str, exit_code: int) -> int:

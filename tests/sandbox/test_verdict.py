@@ -1,13 +1,26 @@
 """What rules, grants and permissions make of a call, beside the table of commands."""
 
+import shlex
+
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from kimicode.sandbox.commands.analysis import analyse
 from kimicode.sandbox.grants import Grants
 from kimicode.sandbox.policy import Permission
 from kimicode.sandbox.rules import Decision, Rules, Where, parse_rules
-from kimicode.sandbox.verdict import Situation, Verdict, judge_command, judge_host, judge_path, judge_tool, unattended
+from kimicode.sandbox.verdict import (
+    Situation,
+    Verdict,
+    judge_command,
+    judge_host,
+    judge_path,
+    judge_tool,
+    lasting_rule,
+    unattended,
+)
 
 OPEN = Situation(Permission.WORKSPACE, contained=False, workspace="/ws", home="/home/me")
 BOXED = msgspec.structs.replace(OPEN, contained=True)
@@ -176,3 +189,40 @@ def test_tools() -> None:
     asked = judge_tool("mcp.x", Rules(), Grants(), default=Decision.ASK)
     assert (asked.decision, asked.rule) == (Decision.ASK, "tool(mcp.x)")
     assert judge_tool("mcp.x", rules(allow=[asked.rule]), Grants(), default=Decision.ASK).decision is Decision.ALLOW
+
+
+WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6), min_size=1, max_size=4)
+
+
+@given(words=WORDS)
+@example(words=["*"])
+@example(words=["make", "*"])
+@example(words=["a b", "'", '"', "\\"])
+@example(words=["make", ")"])
+def test_a_lasting_rule_allows_the_very_same_and_nothing_like_it(words: list[str]) -> None:
+    command = shlex.join(words)
+
+    def with_rule(command: str, rule: str) -> Decision:
+        return judge(command, rules(allow=[rule])).decision
+
+    verdict = judge(command)
+    rule = lasting_rule(verdict, rules(), lambda more: judge(command, more))
+    assert bool(rule) <= (verdict.decision is Decision.ASK)
+    if rule:
+        assert with_rule(command, rule) is Decision.ALLOW
+        assert with_rule(shlex.join([*words, "more"]), rule) is not Decision.ALLOW
+        assert with_rule(shlex.join(["other", *words[1:]]), rule) is not Decision.ALLOW
+        assert with_rule(f"{command} > out", rule) is not Decision.ALLOW
+
+
+@pytest.mark.parametrize("command", ["make $x", "rm -rf *.py", "$x", "make; npm test", "A=1 make", "make > out", "ls", "bash -c make x $y"])
+def test_no_lasting_rule_where_it_would_be_wide_or_not_enough(command: str) -> None:
+    assert lasting_rule(judge(command), rules(), lambda more: judge(command, more)) == ""
+
+
+def test_a_path_with_a_wildcard_in_its_name_has_no_rule() -> None:
+    verdict = judge_path(
+        "/docs/*", rules(), Grants(), access="write", permission=Permission.WORKSPACE, inside=False, where=Where("/ws", "/h")
+    )
+    assert (verdict.decision, verdict.rule) == (Decision.ASK, "")
+    assert "no allow rule can answer that" in unattended(verdict).reason
