@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 
 class Palette(msgspec.Struct, frozen=True):
-    """Styles by token (`kimicode.tui.themes.TOKENS` lists them). `code` is the name of a pygments style made from the same tokens."""
+    """Styles by token (`kimicode.tui.themes.TOKENS` lists them). `ansi`: of the terminal's own colours, or of none."""
 
     name: str
     styles: Mapping[str, Style]
@@ -25,7 +25,8 @@ class Palette(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """How things are drawn at the moment. `width` is what there is for a line. `fold_lines` lines of a call's output stay when it is folded."""
+    """How things are drawn at the moment. `width` is what there is for a line. `fold_lines` lines of a call's output stay when it is folded.
+    `thinking`: what the model thinks is shown while it does."""
 
     width: int
     palette: Palette
@@ -39,7 +40,8 @@ class Drawn(msgspec.Struct, frozen=True):
 
     `foldable`: there is more, or less, to be seen of it. `wants_diffs`: its changes have to be looked up before they can be drawn.
     `sealed` is for an answer that grows: so many characters of its text are in the first `sealed_lines` lines for good, and need not be
-    drawn again; hand this value back in to draw it on.
+    drawn again; hand this value back in to draw it on. `loose` more characters, in `loose_lines` lines after those, are of a fence that is
+    still open: they are drawn once more when it closes.
     """
 
     lines: tuple[Strip, ...]
@@ -47,3 +49,5 @@ class Drawn(msgspec.Struct, frozen=True):
     wants_diffs: bool = False
     sealed: int = 0
     sealed_lines: int = 0
+    loose: int = 0
+    loose_lines: int = 0

@@ -1,0 +1,193 @@
+"""An answer that streams in → lines, each part drawn once for good as soon as nothing that follows can change it.
+
+What is open is drawn anew each time: a paragraph, a list, a table. A fence that is open is drawn in pieces, each coloured alone and, beyond
+`_PLAIN_FROM` lines, not at all; when it closes it is drawn once more, whole. So the end of a long answer costs what its beginning did.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from textual.strip import Strip
+
+from kimicode.text import Untrusted, render_safe
+from kimicode.tui.draw.lines import Line, hung, source_lines, strips, wrapped
+from kimicode.tui.draw.markdown import fence, find_boundary, markdown
+from kimicode.tui.draw.values import Drawn, Look
+
+_PIECE_LINES: Final = 40
+"""So many lines of an open fence are drawn for good together: what a lexer reads in two milliseconds."""
+
+_PLAIN_FROM: Final = 200
+_MOST_CHARS: Final = 50_000
+"""A single block beyond this (a paragraph, a list) is drawn as plain text: reading it as Markdown every time would be felt."""
+
+_MARGIN: Final = "  "
+_SPAN: Final = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+_TICKS: Final = re.compile(r"`+")
+_OPENER: Final = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
+_HALF: Final = re.compile(r"(?:\x1b(?:\[[0-9;:]*)?|\r)\Z")
+"""What may be the first half of something that vanishes once it is whole."""
+
+
+class _Fence(msgspec.Struct, frozen=True):
+    """An opening line of a fence: where its body begins in the text, how far it is indented, and what closes it."""
+
+    body: int
+    indent: int
+    language: str
+    closer: re.Pattern[str]
+
+
+def draw_answer(text: str, done: bool, look: Look, before: Drawn | None = None) -> Drawn:
+    """The answer as lines. `before` is what this gave for a beginning of the same text, at the same look."""
+    drawing = _Drawing(text, look, before)
+    return drawing.whole(done)
+
+
+class _Drawing:
+    def __init__(self, text: str, look: Look, before: Drawn | None) -> None:
+        usable = before is not None and before.sealed + before.loose <= len(text)
+        self._before = before if usable and before is not None else Drawn(())
+        self._text = text
+        self._look = look
+        self._margin = _MARGIN if look.width > 20 else ""
+        self._width = max(1, look.width - len(self._margin))
+        self._lines: list[Strip] = list(self._before.lines[: self._before.sealed_lines])
+        self._at = self._before.sealed
+
+    def whole(self, done: bool) -> Drawn:
+        """All of it. What is `sealed` in the answer will not be looked at again."""
+        sealed, sealed_lines = self._at, len(self._lines)
+        while self._at < len(self._text):
+            opened = _opened(self._text, self._at)
+            if opened is not None:
+                end = self._closed(opened)
+                if end is None and not done:
+                    return self._open_fence(opened)
+                self._whole_fence(opened, end)
+                if not self._text.endswith("\n", 0, self._at):
+                    break
+            elif not self._advance(done):
+                break
+            sealed, sealed_lines = self._at, len(self._lines)
+        if self._at < len(self._text):
+            self._rest(self._text[self._at :], done)
+        return Drawn(tuple(self._lines), sealed=sealed, sealed_lines=sealed_lines)
+
+    def _advance(self, done: bool) -> bool:
+        """Draw blocks that are complete. False where only the rest is left."""
+        limit = self._at + _MOST_CHARS
+        long = len(self._text) > limit
+        if done and not long:
+            return False
+        end = find_boundary(self._text[:limit] if long else self._text, self._at)
+        if end > self._at:
+            self._add(markdown(self._text[self._at : end], self._width, self._look.palette))
+        elif long and (end := self._text.rfind("\n", self._at, limit) + 1 or self._text.find("\n", limit) + 1):
+            self._add(self._plain(self._text[self._at : end]))
+        else:
+            return False
+        self._at = end
+        return True
+
+    def _rest(self, text: str, done: bool) -> None:
+        if len(text) > _MOST_CHARS:
+            self._add(self._plain(text))
+            return
+        shown = text if done else mended(_HALF.sub("", text))
+        self._add(markdown(shown, self._width, self._look.palette))
+
+    def _plain(self, text: str) -> list[Line]:
+        return [part for line in source_lines(text) for part in wrapped([(line, self._look.palette["text"])], self._width)]
+
+    def _closed(self, opened: _Fence) -> tuple[int, int] | None:
+        """Where the closing line begins and ends, if there is one."""
+        start = max(opened.body, self._at + self._before.loose if self._at == self._before.sealed else 0)
+        tail = render_safe(Untrusted(self._text[start:]))
+        found = opened.closer.search(tail)
+        if found is None:
+            return None
+        begin = _after_lines(self._text, start, tail.count("\n", 0, found.start()))
+        return begin, _after_lines(self._text, begin, 1)
+
+    def _whole_fence(self, opened: _Fence, end: tuple[int, int] | None) -> None:
+        stop, after = end or (len(self._text), len(self._text))
+        self._add(self._code(self._text[opened.body : stop], opened, opened.language))
+        self._at = after
+
+    def _open_fence(self, opened: _Fence) -> Drawn:
+        """Of what is open, whole pieces are kept until it closes."""
+        sealed, sealed_lines = self._at, len(self._lines)
+        again = self._before.loose > 0 and self._before.sealed == sealed
+        at = sealed + self._before.loose if again else opened.body
+        if again:
+            self._lines += self._before.lines[sealed_lines : sealed_lines + self._before.loose_lines]
+        while (end := _nth_line(self._text, at, _PIECE_LINES)) is not None:
+            self._add_code(self._text[at:end], opened, sealed_lines)
+            at = end
+        loose, loose_lines = at - sealed, len(self._lines) - sealed_lines
+        if at < len(self._text):
+            self._add_code(_HALF.sub("", self._text[at:]), opened, sealed_lines)
+        return Drawn(tuple(self._lines), sealed=sealed, sealed_lines=sealed_lines, loose=loose, loose_lines=loose_lines)
+
+    def _add_code(self, text: str, opened: _Fence, first: int) -> None:
+        count = len(self._lines) - first
+        code = self._code(text, opened, opened.language if count < _PLAIN_FROM else "")
+        self._add(code, apart=count == 0)
+
+    def _code(self, text: str, opened: _Fence, language: str) -> list[Line]:
+        shown = render_safe(Untrusted(text))
+        if opened.indent:
+            shown = re.sub(rf"^ {{1,{opened.indent}}}", "", shown, flags=re.MULTILINE)
+        return fence(shown, language, self._width, self._look.palette) if shown else []
+
+    def _add(self, lines: list[Line], *, apart: bool = True) -> None:
+        if not lines:
+            return
+        if apart and self._lines:
+            self._lines.append(Strip([], 0))
+        margin: Line = [(self._margin, self._look.palette["text"])] if self._margin else []
+        self._lines += strips(hung(margin, margin, lines), self._look.width)
+
+
+def _opened(text: str, at: int) -> _Fence | None:
+    """The fence that begins at `at`, where a block begins."""
+    end = text.find("\n", at) + 1
+    if not end:
+        return None
+    found = _OPENER.fullmatch(render_safe(Untrusted(text[at : end - 1] if text[end - 2] != "\r" else text[at : end - 2])))
+    if found is None or (found[2][0] == "`" and "`" in found[3]):
+        return None
+    words = found[3].split(maxsplit=1)
+    closer = re.compile(rf"^ {{0,3}}{found[2][0]}{{{len(found[2])},}}[ \t]*$", re.MULTILINE)
+    return _Fence(end, len(found[1]), words[0] if words else "", closer)
+
+
+def _after_lines(text: str, at: int, lines: int) -> int:
+    for _ in range(lines):
+        at = text.find("\n", at) + 1
+        if not at:
+            return len(text)
+    return at
+
+
+def _nth_line(text: str, at: int, lines: int) -> int | None:
+    """Where the line after `lines` whole ones begins; None where there are not so many."""
+    for _ in range(lines):
+        at = text.find("\n", at) + 1
+        if not at:
+            return None
+    return at
+
+
+def mended(text: str) -> str:
+    """The text with what is open in its last paragraph closed, so that it looks already as it will."""
+    last = text[text.rfind("\n\n") + 1 :].rstrip()
+    if "```" in text or "~~~" in text or not last:
+        return text
+    bare = _SPAN.sub("", last)
+    if "`" in bare:
+        return text if last.endswith("`") else text.rstrip() + _TICKS.findall(bare)[-1]
+    mark = next((mark for mark in ("**", "~~") if bare.count(mark) % 2 and not bare.endswith(mark)), "")
+    return text.rstrip() + mark if mark else text

@@ -1,0 +1,152 @@
+"""A call of a tool → lines: a headline, and below it what came of it."""
+
+import re
+from typing import Final
+
+import msgspec
+from rich.segment import Segment
+from textual.strip import Strip
+
+from kimicode.interactive.view.blocks import Called
+from kimicode.tui.draw.diff import diff_counts, draw_diff
+from kimicode.tui.draw.folding import Folded, folded, lines_in, unfolded
+from kimicode.tui.draw.head import first_line, headline, state_of
+from kimicode.tui.draw.highlight import highlighted_file
+from kimicode.tui.draw.lines import Line, clipped, hung, safe, source_lines, strips, wrapped
+from kimicode.tui.draw.output import command, has_long, margin, output, tail_of
+from kimicode.tui.draw.tools import CHANGES, LOOKS, Described, describe, plan_of
+from kimicode.tui.draw.values import Drawn, Look
+from kimicode.tui.wording import duration
+
+_DIFF_LINES: Final = 20
+_ERROR_LINES: Final = 3
+_EXIT: Final = re.compile(r"\[exit (-?\d{1,10})\]\s*\Z|\[timed out after ([^\]\n]{1,20})\]\s*\Z")
+_MARKS: Final = {"done": ("☑", "ok"), "in_progress": ("▸", "accent")}
+_DECIDED: Final = {
+    "once": "you allowed it",
+    "session": "you allowed it for this session",
+    "always": "you allowed it for good",
+    "no": "you said no",
+}
+
+
+def draw_call(block: Called, look: Look, *, fold: bool) -> Drawn:
+    """The call. Folded: its headline and the little that is worth a glance; unfolded: everything."""
+    said = describe(block.call)
+    changing = bool(block.changes) and block.diffs is None
+    lines = strips(_headlines(block, said, look), look.width)
+    if not fold:
+        lines += strips(_whole_command(said, look), look.width)
+    if block.diffs:
+        lines += _diff(block, look, fold)
+    lines += strips(_below(block, look, fold), look.width)
+    wants = changing and (block.call.name in CHANGES or not fold)
+    return Drawn(lines, foldable=_foldable(block, said, look), wants_diffs=wants)
+
+
+def _headlines(block: Called, said: Described, look: Look) -> list[Line]:
+    palette = look.palette
+    sign, word, token = state_of(block.state, grave=block.grave)
+    target, more = first_line(said.target)
+    facts = [(safe(clipped(said.detail, 200)), "muted")] if said.detail else []
+    facts += [(more, "faint")] if more else []
+    facts += _outcome(block)
+    facts += [(duration(block.seconds), "faint")] if block.seconds is not None and block.seconds >= 0.5 else []
+    facts += [(word, token)] if word else []
+    facts += [(_decision(block.decided), "muted")] if block.decided else []
+    return headline([(f"{sign} ", palette[token])], safe(said.verb), [(target, palette["text"])] if target else [], facts, look)
+
+
+def _outcome(block: Called) -> list[tuple[str, str]]:
+    """What came of it, in numbers."""
+    facts: list[tuple[str, str]] = []
+    if block.diffs:
+        added, removed = diff_counts(block.diffs)
+        facts += [(f"+{added}", "ok"), (f"-{removed}", "error")]
+    elif block.changes:
+        facts.append((f"{len(block.changes)} file{'s' if len(block.changes) != 1 else ''} changed", "muted"))
+    if block.call.name == "shell" and (found := _EXIT.search(block.result[-200:])):
+        quiet = found[1] == "0"
+        facts += (
+            []
+            if quiet
+            else [(f"exit {found[1]}" if found[1] else f"timed out after {safe(found[2])}", "error" if block.grave else "warning")]
+        )
+    if block.state == "done" and block.call.name in LOOKS and block.result:
+        lines = lines_in(block.result)
+        facts.append((f"{lines:,} line{'s' if lines != 1 else ''}", "faint"))
+    return facts
+
+
+def _decision(decided: str) -> str:
+    choice, colon, why = decided.partition(":")
+    words = _DECIDED.get(choice.strip())
+    return safe(clipped(decided, 300)) if words is None else f"{words}{f': {safe(clipped(why.strip(), 300))}' if colon else ''}"
+
+
+def _whole_command(said: Described, look: Look) -> list[Line]:
+    return command(said.target, look) if "\n" in said.target.strip("\n") or len(said.target) > look.width // 2 else []
+
+
+def _diff(block: Called, look: Look, fold: bool) -> tuple[Strip, ...]:
+    """What it did to files. The name of a single one stands in the headline already."""
+    assert block.diffs is not None
+    space = margin(look.width)
+    alone = len(block.diffs) == 1 and not block.diffs[0].note and block.diffs[0].path == describe(block.call).target
+    narrow = msgspec.structs.replace(look, width=max(1, look.width - len(space)))
+    drawn = draw_diff(block.diffs, narrow, max_lines=_DIFF_LINES + alone if fold else None)
+    before = Segment(space, look.palette["text"])
+    return tuple(Strip([before, *strip], strip.cell_length + len(space)) for strip in drawn[1 if alone else 0 :])
+
+
+def _below(block: Called, look: Look, fold: bool) -> list[Line]:
+    """What it printed or answered, as far as that is worth showing."""
+    name, keep = block.call.name, look.fold_lines
+    if block.state == "running":
+        return output(tail_of(block.output, keep) if fold else unfolded(block.output), look, fold=fold)
+    if block.state in ("failed", "refused"):
+        token = "error" if block.grave and block.state == "failed" else "muted"
+        return output(folded(block.result, _ERROR_LINES, 0) if fold else unfolded(block.result), look, token, fold=fold)
+    if name == "todo":
+        return _plan(block, look)
+    if fold and (name in LOOKS or name in CHANGES):
+        return []
+    if name == "read":
+        return _source(block, look)
+    result = _EXIT.sub("", block.result[-200:]) if name == "shell" else None
+    text = block.result if result is None else block.result[:-200] + result
+    return output(folded(text.rstrip("\n"), keep // 3, keep - keep // 3) if fold else unfolded(text), look, fold=fold)
+
+
+def _plan(block: Called, look: Look) -> list[Line]:
+    palette = look.palette
+    space = margin(look.width)
+    lines: list[Line] = []
+    for item in plan_of(block.call):
+        sign, token = _MARKS.get(item.status, ("☐", "muted"))
+        style = palette["strong"] if item.status == "in_progress" else palette["muted" if item.status == "done" else "text"]
+        rows = wrapped([(safe(clipped(item.text, 1_000)), style)], max(1, look.width - len(space) - 2))
+        lines += hung([(f"{space}{sign} ", palette[token])], [(f"{space}  ", palette["text"])], rows)
+    return lines
+
+
+def _source(block: Called, look: Look) -> list[Line]:
+    part = unfolded(block.result)
+    space: Line = [(margin(look.width), look.palette["text"])]
+    room = max(1, look.width - len(margin(look.width)))
+    lines = highlighted_file(source_lines(part.head), describe(block.call).target, look.palette, look.palette["code_block"])
+    rows = [row for line in lines for row in wrapped(line, room, words=False)]
+    return hung(space, space, rows) + (output(Folded("", part.tail, part.hidden), look, fold=False) if part.hidden else [])
+
+
+def _foldable(block: Called, said: Described, look: Look) -> bool:
+    if "\n" in said.target.strip("\n") or block.diffs or (block.changes and block.call.name not in CHANGES):
+        return True
+    if block.state == "running":
+        return lines_in(block.output) > look.fold_lines or has_long(block.output, look)
+    if block.call.name == "todo" and block.state == "done":
+        return False
+    if block.state in ("failed", "refused") or block.call.name == "shell":
+        keep = _ERROR_LINES if block.state in ("failed", "refused") else look.fold_lines
+        return lines_in(block.result) > keep + 1 or has_long(block.result, look)
+    return bool(block.result) and (block.call.name not in CHANGES or block.state != "done" or not block.changes)
