@@ -8,6 +8,8 @@ ModelClient ── DeferredClient ─┬─ OpenAIClient     any OpenAI-compatib
                                └─ EmbeddedClient   the same on the engine's socket, with a daemon kept up
             ├─ ScriptedClient                      answers from a list
             └─ RecordingClient, ReplayClient       answers to and from a file
+
+Beside it: `keys` of endpoints, `pictures` for a model, `probe` that tries a target in words, `engine_state` that asks how the engine is.
 """
 
 from kimicode.model.client import (

@@ -13,7 +13,7 @@ from keyring.errors import PasswordDeleteError
 
 
 class Fake(KeyringBackend):
-    priority = 5  # type: ignore[assignment]
+    priority = 5
 
     @property
     def _file(self) -> Path:
