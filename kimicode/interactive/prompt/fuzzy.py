@@ -213,7 +213,7 @@ class Finder:
             where = {path: at for at, path in enumerate(self.recent)}
             for index, path in enumerate(self.paths):
                 if (at := where.get(path)) is not None:
-                    extra[index] += max(1, _RECENT - at // 2) + 6
+                    extra[index] += max(0, _RECENT - at) + 6
         return extra
 
 
