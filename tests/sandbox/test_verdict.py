@@ -215,7 +215,7 @@ def test_a_lasting_rule_allows_the_very_same_and_nothing_like_it(words: list[str
         assert with_rule(f"{command} > out", rule) is not Decision.ALLOW
 
 
-@pytest.mark.parametrize("command", ["make $x", "rm -rf *.py", "$x", "make; npm test", "A=1 make", "make > out", "ls", "bash -c make x $y"])
+@pytest.mark.parametrize("command", ["make $x", "rm -rf *.py", "$x", "make; npm test", "A=1 make", "make > out", "ls"])
 def test_no_lasting_rule_where_it_would_be_wide_or_not_enough(command: str) -> None:
     assert lasting_rule(judge(command), rules(), lambda more: judge(command, more)) == ""
 
