@@ -113,7 +113,10 @@ class _Drawing:
 
     def _whole_fence(self, opened: _Fence, end: tuple[int, int] | None) -> None:
         stop, after = end or (len(self._text), len(self._text))
-        self._add(self._code(self._text[opened.body : stop], opened, opened.language))
+        body = self._text[opened.body : stop]
+        last = body.rpartition("\n")[2]
+        # A last line of nothing but spaces is not counted by the parser either.
+        self._add(self._code(body[: len(body) - len(last)] if end is None and not last.strip(" \t") else body, opened, opened.language))
         self._at = after
 
     def _open_fence(self, opened: _Fence) -> Drawn:
@@ -139,7 +142,7 @@ class _Drawing:
     def _code(self, text: str, opened: _Fence, language: str) -> list[Line]:
         shown = render_safe(Untrusted(text))
         if opened.indent:
-            shown = re.sub(rf"^ {{1,{opened.indent}}}", "", shown, flags=re.MULTILINE)
+            shown = "\n".join(_dedented(line, opened.indent) for line in shown.split("\n"))
         return fence(shown, language, self._width, self._look.palette) if shown else []
 
     def _add(self, lines: list[Line], *, apart: bool = True) -> None:
@@ -162,6 +165,15 @@ def _opened(text: str, at: int) -> _Fence | None:
     words = found[3].split(maxsplit=1)
     closer = re.compile(rf"^ {{0,3}}{found[2][0]}{{{len(found[2])},}}[ \t]*$", re.MULTILINE)
     return _Fence(end, len(found[1]), words[0] if words else "", closer)
+
+
+def _dedented(line: str, indent: int) -> str:
+    """The line without `indent` columns of space, where it has so many; a tab that is cut leaves spaces (CommonMark 2.2)."""
+    column = at = 0
+    while at < len(line) and column < indent and line[at] in " \t":
+        column += 1 if line[at] == " " else 4 - column % 4
+        at += 1
+    return " " * (column - indent) + line[at:]
 
 
 def _after_lines(text: str, at: int, lines: int) -> int:

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from kimicode.interactive.view.blocks import Called
 from kimicode.tui.draw.diff import diff_counts, draw_diff
 from kimicode.tui.draw.folding import Folded, folded, lines_in, unfolded
-from kimicode.tui.draw.head import first_line, headline, state_of
+from kimicode.tui.draw.head import Fact, first_line, headline, state_of
 from kimicode.tui.draw.highlight import highlighted_file
 from kimicode.tui.draw.lines import Line, clipped, hung, safe, source_lines, strips, wrapped
 from kimicode.tui.draw.output import command, has_long, margin, output, tail_of
@@ -47,34 +47,39 @@ def draw_call(block: Called, look: Look, *, fold: bool) -> Drawn:
 def _headlines(block: Called, said: Described, look: Look) -> list[Line]:
     palette = look.palette
     sign, word, token = state_of(block.state, grave=block.grave)
+    exit_word = _exit_word(block)
+    if exit_word and block.state == "done":
+        sign, token = "✗", "warning"
     target, more = first_line(said.target)
-    facts = [(safe(clipped(said.detail, 200)), "muted")] if said.detail else []
-    facts += [(more, "faint")] if more else []
+    facts: list[Fact] = [[(safe(clipped(said.detail, 200)), "muted")]] if said.detail else []
+    facts += [[(more, "faint")]] if more else []
     facts += _outcome(block)
-    facts += [(duration(block.seconds), "faint")] if block.seconds is not None and block.seconds >= 0.5 else []
-    facts += [(word, token)] if word else []
-    facts += [(_decision(block.decided), "muted")] if block.decided else []
+    facts += [[(exit_word, "error" if block.grave else "warning")]] if exit_word else []
+    facts += [[(duration(block.seconds), "faint")]] if block.seconds is not None and block.seconds >= 0.5 else []
+    facts += [[(word, token)]] if word else []
+    facts += [[(_decision(block.decided), "muted")]] if block.decided else []
     return headline([(f"{sign} ", palette[token])], safe(said.verb), [(target, palette["text"])] if target else [], facts, look)
 
 
-def _outcome(block: Called) -> list[tuple[str, str]]:
+def _exit_word(block: Called) -> str:
+    """How a command ended, where it did not end well."""
+    found = _EXIT.search(block.result[-200:]) if block.call.name == "shell" else None
+    if found is None or found[1] == "0":
+        return ""
+    return f"exit {found[1]}" if found[1] else f"timed out after {safe(found[2])}"
+
+
+def _outcome(block: Called) -> list[Fact]:
     """What came of it, in numbers."""
-    facts: list[tuple[str, str]] = []
+    facts: list[Fact] = []
     if block.diffs:
         added, removed = diff_counts(block.diffs)
-        facts += [(f"+{added}", "ok"), (f"-{removed}", "error")]
+        facts.append([(f"+{added}", "ok"), (" ", "faint"), (f"-{removed}", "error")])
     elif block.changes:
-        facts.append((f"{len(block.changes)} file{'s' if len(block.changes) != 1 else ''} changed", "muted"))
-    if block.call.name == "shell" and (found := _EXIT.search(block.result[-200:])):
-        quiet = found[1] == "0"
-        facts += (
-            []
-            if quiet
-            else [(f"exit {found[1]}" if found[1] else f"timed out after {safe(found[2])}", "error" if block.grave else "warning")]
-        )
+        facts.append([(f"{len(block.changes)} file{'s' if len(block.changes) != 1 else ''} changed", "muted")])
     if block.state == "done" and block.call.name in LOOKS and block.result:
         lines = lines_in(block.result)
-        facts.append((f"{lines:,} line{'s' if lines != 1 else ''}", "faint"))
+        facts.append([(f"{lines:,} line{'s' if lines != 1 else ''}", "faint")])
     return facts
 
 

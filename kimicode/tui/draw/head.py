@@ -4,7 +4,7 @@ What it is about is shortened first; where even then there is no room, the line 
 """
 
 from collections.abc import Sequence
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from rich.cells import cell_len
 
@@ -13,17 +13,21 @@ from kimicode.tui.draw.folding import lines_in
 from kimicode.tui.draw.lines import Line, clipped, length, safe, shortened, wrapped
 from kimicode.tui.draw.values import Look
 
+Fact: TypeAlias = Sequence[tuple[str, str]]
+"""A few words with their tokens."""
+
 _LEAST_TARGET: Final = 12
 
 
-def headline(sign: Line, verb: str, target: Line, facts: Sequence[tuple[str, str]], look: Look) -> list[Line]:
-    """The line. `facts` are words with their tokens; they stand behind the target."""
+def headline(sign: Line, verb: str, target: Line, facts: Sequence[Fact], look: Look) -> list[Line]:
+    """The line. `facts` stand behind the target."""
     palette = look.palette
     tail: Line = []
-    for at, (text, token) in enumerate(facts):
-        tail += [("  " if at == 0 else " · ", palette["faint"]), (text, palette[token])]
-    start: Line = [*sign, (verb, palette["tool"])]
-    gap: Line = [(" ", palette["text"])] if target else []
+    for at, fact in enumerate(facts):
+        tail.append(("  " if at == 0 else " · ", palette["faint"]))
+        tail += [(text, palette[token]) for text, token in fact]
+    start: Line = [*sign, (verb, palette["tool"])] if verb else [*sign]
+    gap: Line = [(" ", palette["text"])] if target and verb else []
     room = look.width - length(start) - len(gap) - length(tail)
     if length(target) <= room:
         return [[*start, *gap, *target, *tail]]
@@ -58,4 +62,4 @@ def first_line(text: str) -> tuple[str, str]:
     bare = text.strip("\n")
     first, _, rest = bare.partition("\n")
     more = lines_in(rest)
-    return safe(clipped(first, 1_000)).strip(), f"+{more} line{'s' if more != 1 else ''}" if more else ""
+    return safe(clipped(first, 1_000)).strip(), f"and {more:,} more line{'s' if more != 1 else ''}" if more else ""

@@ -2,7 +2,7 @@
 
 from kimicode.interactive.view.blocks import CallState, Ran
 from kimicode.tui.draw.folding import folded, lines_in, unfolded
-from kimicode.tui.draw.head import first_line, headline, state_of
+from kimicode.tui.draw.head import Fact, first_line, headline, state_of
 from kimicode.tui.draw.lines import Line, strips
 from kimicode.tui.draw.output import command, has_long, output, tail_of
 from kimicode.tui.draw.values import Drawn, Look
@@ -16,11 +16,12 @@ def draw_ran(block: Ran, look: Look, *, fold: bool) -> Drawn:
     else:
         state = "stopped" if block.exit_code is None else "done" if block.exit_code == 0 else "failed"
     sign: Line = [("! ", look.palette["user"])]
-    facts = [] if block.exit_code in (None, 0) else [(f"exit {block.exit_code}", "error")]
-    facts += [(duration(block.seconds), "faint")] if block.seconds is not None and block.seconds >= 0.5 else []
-    facts += [] if state in ("done", "failed") else [state_of(state, grave=True)[1:]]
+    facts: list[Fact] = [] if block.exit_code in (None, 0) else [[(f"exit {block.exit_code}", "error")]]
+    facts += [[(duration(block.seconds), "faint")]] if block.seconds is not None and block.seconds >= 0.5 else []
+    _, word, token = state_of(state, grave=True)
+    facts += [[(word, token)]] if state in ("running", "stopped") else []
     first, more = first_line(block.command)
-    facts += [(more, "faint")] if more else []
+    facts += [[(more, "faint")]] if more else []
     lines = headline(sign, "", [(first, look.palette["strong"])], facts, look)
     if not fold and more:
         lines += command(block.command, look)

@@ -26,7 +26,7 @@ def draw_prompt(block: Prompted, look: Look, *, fold: bool) -> Drawn:
     lines: list[Line] = [[("⤷ said while it worked", palette["muted"])]] if block.steered else []
     for text in (part.head, part.tail):
         if text or (text is part.head and block.text):
-            lines += [row for line in source_lines(text) for row in wrapped([(line, palette["strong"])], room)]
+            lines += [row for line in source_lines(text) for row in wrapped([(line, palette["text"])], room)]
         if part.hidden and text is part.head:
             lines.append(more(part.hidden, look))
     for name in block.images:

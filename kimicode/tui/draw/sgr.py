@@ -13,8 +13,10 @@ from rich.style import Style
 from kimicode.tui.draw.lines import Line, clipped, safe
 
 _SGR: Final = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
-_ON: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike"}
-_OFF: Final = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("reverse",), 29: ("strike",)}
+_ATTRIBUTES: Final = {
+    1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike",
+    22: "not bold not dim", 23: "not italic", 24: "not underline", 27: "not reverse", 29: "not strike",
+}  # fmt: skip
 _MOST_CHARS: Final = 20_000
 
 
@@ -53,10 +55,8 @@ def _changed(style: Style, base: Style, codes: str, colors: bool) -> Style:
     for number in numbers:
         if number == 0:
             style = base
-        elif number in _ON:
-            style += Style(**{_ON[number]: True})
-        elif number in _OFF:
-            style += Style(**dict.fromkeys(_OFF[number], False))
+        elif number in _ATTRIBUTES:
+            style += Style.parse(_ATTRIBUTES[number])
         elif number in (38, 48):
             color = _extended(numbers)
             if color is not None and colors:

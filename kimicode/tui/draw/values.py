@@ -25,7 +25,7 @@ class Palette(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """How things are drawn at the moment. `width` is what there is for a line. `fold_lines` lines of a call's output stay when it is folded.
+    """How things are drawn at the moment. `width` is what a line has. `fold_lines` lines of a call's output stay when it is folded.
     `thinking`: what the model thinks is shown while it does."""
 
     width: int

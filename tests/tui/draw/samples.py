@@ -41,7 +41,9 @@ def get(self, key: str) -> str:
 """
 
 BEFORE = "import os\n\n\ndef size(path):\n    return os.path.getsize(path)\n\n\ndef main():\n    print(size('a'))\n"
-AFTER = "import os\n\n\ndef size(path: str) -> int:\n    return os.stat(path).st_size\n\n\ndef main():\n    print(size('a'))\n    return 0\n"
+AFTER = (
+    "import os\n\n\ndef size(path: str) -> int:\n    return os.stat(path).st_size\n\n\ndef main():\n    print(size('a'))\n    return 0\n"
+)
 DIFF = FileText("src/size.py", BEFORE, AFTER)
 CHANGE = FileChange("src/size.py", FileState("file"), FileState("file", size=9))
 
@@ -62,7 +64,12 @@ SAMPLES: dict[str, tuple[tuple[Block, bool], ...]] = {
         (Opened(SessionStarted("s", "/w", "nano", "", "read-only", (), resumed=True)), True),
     ),
     "prompted": (
-        (Prompted("Fix *the* bug in <b>src/size.py</b>,\n\tand say why it happened, in words that somebody who is new here understands."), True),
+        (
+            Prompted(
+                "Fix *the* bug in <b>src/size.py</b>,\n\tand say why it happened, in words that somebody who is new here understands."
+            ),
+            True,
+        ),
         (Prompted("look", images=("screen.png",), steered=True), True),
         (Prompted("\n".join(f"line {at}" for at in range(50))), True),
     ),
@@ -74,7 +81,10 @@ SAMPLES: dict[str, tuple[tuple[Block, bool], ...]] = {
     "answered": ((Answered(MARKDOWN), True),),
     "called-shell": (
         (Called(call("shell", '{"command": "pytest -q"}'), output=LOG), True),
-        (Called(call("shell", '{"command": "pytest -q\\necho done", "timeout_s": 60}'), "done", result=LOG + "\n[exit 1]", seconds=3.3), True),
+        (
+            Called(call("shell", '{"command": "pytest -q\\necho done", "timeout_s": 60}'), "done", result=LOG + "\n[exit 1]", seconds=3.3),
+            True,
+        ),
         (Called(call("shell", '{"command": "make\\nmake test"}'), "done", result="ok\n[exit 0]", seconds=0.1, decided="once"), False),
         (Called(call("shell", '{"command": "rm -rf /"}'), "refused", result="Refused: no", grave=True, decided="no: not that"), True),
         (Called(call("shell", '{"command": "sleep 9"}'), "stopped"), True),

@@ -12,9 +12,13 @@ from tests.tui.draw.samples import MARKDOWN
 
 PALETTE = theme_for("dark").palette
 LOOK = Look(60, PALETTE)
-LINES = st.sampled_from(["para", "- item", "  - sub", "1. one", "2. two", "   inside", "    code", "> quote", "```", "```py", "~~~", "# head", "---",
-                         "===", "| a | b |", "|---|---|", "", "", "", "**bold", "`code", "\tx", "a\\", "[r]: http://x", "<div>", "x = 1", "  ```", "-",
-                         "1.", "#", "   ```", "````", "*", "+ p", "\x1b[1m```", "x\r", "&amp;", "  ", "> - q", "- > r", "- ```", "10) ten"])  # fmt: skip
+LINES = st.sampled_from(
+    [
+        *("para", "- item", "  - sub", "1. one", "2. two", "   inside", "    code", "> quote", "```", "```py", "~~~", "# head", "---"),
+        *("===", "| a | b |", "|---|---|", "", "", "", "**bold", "`code", "\tx", "a\\", "[r]: http://x", "<div>", "x = 1", "  ```", "-"),
+        *("1.", "#", "   ```", "````", "*", "+ p", "\x1b[1m```", "x\r", "&amp;", "  ", "> - q", "- > r", "- ```", "10) ten"),
+    ]
+)
 DOCUMENTS = st.lists(LINES, max_size=30).map("\n".join)
 
 
@@ -25,13 +29,13 @@ def streamed(text, cuts, done=True):
     return draw_answer(text, done, LOOK, before)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(text=DOCUMENTS, cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_pieces_are_the_whole(text, cuts):
     assert streamed(text, cuts).lines == draw_answer(text, True, LOOK).lines
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=DOCUMENTS, cut=st.integers(0, 200))
 def test_a_boundary_stays_one_whatever_follows(text, cut):
     at = find_boundary(text[:cut], 0)
@@ -88,7 +92,7 @@ def test_open_marks_look_closed():
 
 def test_links_tell_where_they_lead():
     drawn = draw_answer("[your bank](http://evil.example) [x](javascript:alert) <https://a.b/c>", True, Look(100, PALETTE))
-    assert plain(drawn) == "  your bank (http://evil.example) x (javascript:alert) https://a.b/c".replace("x (javascript:alert)", "[x](javascript:alert)")
+    assert plain(drawn) == "  your bank (http://evil.example) [x](javascript:alert) https://a.b/c"
     links = {segment.style.link for strip in drawn.lines for segment in strip if segment.style is not None and segment.style.link}
     assert links == {"http://evil.example", "https://a.b/c"}
 
@@ -96,4 +100,4 @@ def test_links_tell_where_they_lead():
 def test_a_very_long_paragraph_is_plain_text():
     drawn = draw_answer("*word* " * 20_000, True, LOOK)
     assert "*word*" in plain(drawn)
-    assert "more characters" in plain(drawn)
+    assert "… 138,000 more" in plain(drawn)

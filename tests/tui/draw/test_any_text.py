@@ -1,5 +1,6 @@
 """Whatever text a block has: it is drawn, no line is too wide, and nothing in it can be obeyed by a terminal."""
 
+import json
 import unicodedata
 
 from hypothesis import given, settings
@@ -18,11 +19,13 @@ from kimicode.tui.draw.values import Look
 from kimicode.tui.themes import theme_for
 
 BIDI = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
-MEAN = ["\x1b[31m", "\x1b]0;title\x07", "\x9b2J", "\r", "\r\n", "\t", "\u202e", "👩\u200d👩\u200d👧", "1\ufe0f\u20e3", "e\u0301", "日本語", "שלום",
-        "\u200d", "\ufe0f", "`", "```", "**", "| a | b |\n|---|:-:|\n", "- ", "1. ", "> ", "# ", "&#x202E;", "&#27;", "[a](http://b)", "<b>", "\n\n",
-        "\ud800", "    ", "~~~", "x" * 300, "[b]", "\\", "~~"]  # fmt: skip
+MEAN = [
+    *("\x1b[31m", "\x1b]0;title\x07", "\x9b2J", "\r", "\r\n", "\t", "\u202e", "👩\u200d👩\u200d👧", "1\ufe0f\u20e3", "e\u0301"),
+    *("日本語", "שלום", "\u200d", "\ufe0f", "`", "```", "**", "| a | b |\n|---|:-:|\n", "- ", "1. ", "> ", "# ", "&#x202E;"),
+    *("&#27;", "[a](http://b)", "<b>", "\n\n", "\ud800", "    ", "~~~", "x" * 300, "[b]", "\\", "~~"),
+]
 TEXT = st.lists(st.sampled_from(MEAN) | st.text(max_size=20), max_size=25).map("".join)
-ARGUMENTS = TEXT | st.fixed_dictionaries({"path": TEXT, "command": TEXT, "pattern": TEXT}).map(lambda value: __import__("json").dumps(value))
+ARGUMENTS = TEXT | st.fixed_dictionaries({"path": TEXT, "command": TEXT, "pattern": TEXT}).map(lambda value: json.dumps(value))
 CALLS = st.builds(
     ToolCall, st.just("1"), st.sampled_from(["read", "edit", "patch", "grep", "shell", "todo", "git", "map", "other"]) | TEXT, ARGUMENTS
 )
@@ -39,8 +42,8 @@ BLOCKS = st.one_of(
     st.builds(Ran, TEXT, TEXT, st.booleans(), st.none() | st.integers(-5, 300), st.none() | st.floats(0, 9)),
     st.builds(WentBack, st.integers(0, 9), st.booleans(), st.integers(0, 9)),
     st.builds(Opened, st.builds(SessionStarted, TEXT, TEXT, TEXT, TEXT, TEXT, st.just(()))),
-    st.builds(Ended, st.builds(RunFinished, st.sampled_from(["done", "failed", "budget"]), st.just(0), TEXT, st.just(1), st.just(Usage(1, 1)),
-                               st.just(1.0), st.just(None), TEXT)),
+    st.builds(Ended, st.builds(RunFinished, st.sampled_from(["done", "failed", "budget"]), st.just(0), TEXT, st.just(1),
+                               st.just(Usage(1, 1)), st.just(1.0), st.just(None), TEXT)),
 )  # fmt: skip
 PARTS = st.one_of(
     st.builds(Words, TEXT),
@@ -74,7 +77,7 @@ def check(strips, width):
             assert link is None or (link.isascii() and link.isprintable())
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(block=BLOCKS, look=LOOKS, folded=st.booleans())
 def test_any_block(block, look, folded):
     drawn = draw_block(block, look, folded=folded)

@@ -1,4 +1,4 @@
-"""How each kind of block looks as text, at three widths. `KIMICODE_GOLDEN=write` writes the files anew: read the difference before you keep it."""
+"""How each kind of block looks as text, at three widths. `KIMICODE_GOLDEN=write` writes the files anew: read what changed."""
 
 import os
 from pathlib import Path
