@@ -38,7 +38,7 @@ def queue_words(waiting: Waiting) -> str:
     """How many prompts wait, and whether they are held."""
     if not waiting.prompts:
         return "Nothing waits."
-    held = " They are held; /queue go sends them." if waiting.paused else ""
+    held = " They are held; /queue sends, changes or drops them." if waiting.paused else ""
     return f"{count(len(waiting.prompts), 'prompt')} waiting.{held}"
 
 

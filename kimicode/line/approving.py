@@ -30,8 +30,8 @@ _SAID: Final = {
 }
 
 
-def question_lines(question: Question) -> tuple[Line, ...]:
-    """The whole question, as it is read before it can be answered."""
+def question_lines(question: Question, *, answers: bool = True) -> tuple[Line, ...]:
+    """The whole question, as it is read before it can be answered; `answers` are named at its end."""
     lines = [Line(f"{flat(question.tool)} wants to run or touch:", "Approval wanted:")]
     lines += map(Line, question.text().split("\n"))
     lines += [Line(part, "Part of it:") for part in question.part_texts() if part != question.text()]
@@ -42,7 +42,7 @@ def question_lines(question: Question) -> tuple[Line, ...]:
     lines += [Line(first, "Why you are asked:"), *map(Line, rest)]
     if question.behind:
         lines.append(Line(f"{count(question.behind, 'more question')} after this one.", "Notice:"))
-    return (*lines, *_answers(question))
+    return (*lines, *_answers(question)) if answers else tuple(lines)
 
 
 def asked_for(question: Question) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from kimicode.interactive.view.blocks import Block, Called
 from kimicode.line.words import count, flat
-from kimicode.messages import JsonObject, JsonValue, ToolCall
+from kimicode.messages import JsonObject, ToolCall
 
 _LONGEST: Final = 300
 
@@ -85,9 +85,10 @@ def size(call: ToolCall, result: str) -> str:
 
 def _arguments(call: ToolCall) -> JsonObject:
     try:
-        return msgspec.json.decode(call.arguments, type=dict[str, JsonValue])
+        found: JsonObject = msgspec.json.decode(call.arguments, type=dict)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return {}
+    return found
 
 
 def _text(args: JsonObject, name: str) -> str:

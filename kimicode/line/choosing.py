@@ -94,7 +94,7 @@ def move(menu: Menu, listing: Listing, said: str) -> Move:
 
 
 def _option(index: int, option: Option) -> str:
-    detail = f", {flat(option.detail)}" if option.detail else ""
+    detail = f", {flat(option.detail)}" if option.detail and option.detail != f"{index + 1}." else ""
     return f"{index + 1}. {flat(option.label)}{detail}{', in force now' if option.current else ''}"
 
 

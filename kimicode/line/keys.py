@@ -4,8 +4,9 @@ interrupts.
 What this module does not do: know what is done with a prompt.
 """
 
+from prompt_toolkit.application.current import get_app
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import emacs_mode, has_focus, vi_insert_mode
+from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from kimicode.line.reader import StoppedError
@@ -39,5 +40,10 @@ def prompt_keys() -> KeyBindings:
         else:
             event.app.erase_when_done = True
             event.app.exit(exception=StoppedError())
+
+    @keys.add("c-d", filter=here & Condition(lambda: not get_app().current_buffer.text))
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.erase_when_done = True
+        event.app.exit(exception=EOFError())
 
     return keys

@@ -5,7 +5,6 @@
     /output              all that the last command printed
     /thinking show       the last thoughts
     /transcript          the whole session
-    /steer TEXT          say it to the run that goes on, as `> TEXT` does
 
 What this module does not do: print, or touch the session.
 """
@@ -25,7 +24,6 @@ OWN: Final = (
     Offered("speak", "What is read out, and how much of it", "[output|diff|thinking|running VALUE]"),
     Offered("output", "All that the last command printed"),
     Offered("transcript", "The whole session, read out"),
-    Offered("steer", "Say something to the run that goes on", "TEXT"),
 )
 
 _SPEAK: Final = "/speak takes: thinking on or off, running on or off, output and a number, diff and a number."

@@ -170,7 +170,7 @@ class LineMode:
             await self._take(text)
 
     async def _read(self) -> str:
-        self._reading = self._loop.create_task(self._reader.prompt())
+        self._reading = self._loop.create_task(self._reader.prompt(busy=self.desk.busy))
         try:
             return await self._reading
         finally:
@@ -180,11 +180,9 @@ class LineMode:
         if self._parts.memory is not None and self._reader.answers:
             self.desk.background(self._remember(text))
         if text.startswith(">") and text[1:].strip():
-            self._steer(text[1:].strip())
+            self.desk.steer(text[1:].strip())
             return
         match meaning(text):
-            case Command(name="steer", argument=argument) if argument:
-                self._steer(argument)
             case Command(name=name, argument=argument):
                 await self._do_command(name, argument, text)
             case Shell(command=command):
@@ -205,9 +203,6 @@ class LineMode:
             self.desk.enter(text)
         if not self._reader.answers:
             await self._settle()
-
-    def _steer(self, text: str) -> None:
-        self.desk.steer(text)
 
     async def _do_command(self, name: str, argument: str, text: str) -> None:
         own = perform_own(name, argument, self.desk.transcript.blocks, self._teller.habits)

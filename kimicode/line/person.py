@@ -123,25 +123,20 @@ class LinePerson:
     async def approve(self, question: Question) -> Answer:
         """Read everything out, then ask. Nothing that was typed before counts."""
         if not self._reader.answers:
-            self._reader.put((*approving.question_lines(question)[:-2], Line(_NOBODY, "Notice:")))
-            return Answer()
+            self._reader.put((*approving.question_lines(question, answers=False), Line(_NOBODY, "Notice:")))
+            return Answer(Choice.NO, "Nobody was there to be asked.")
         await self._reader.calm()
         self._reader.begin_aside()
         try:
             self._reader.put(approving.question_lines(question), bell=False)
-            answer = await self._decided(question)
-        except StoppedError:
-            self._interrupt()
-            answer = Answer()
-        except EOFError:
-            answer = Answer()
+            answer = await self._answer(question)
+            self._reader.put((approving.answered_line(answer),))
+            return answer
         except asyncio.CancelledError:
             self._reader.put((Line("the question is gone.", "Notice:"),))
             raise
         finally:
             self._reader.end_aside()
-        self._reader.put((approving.answered_line(answer),))
-        return answer
 
     async def lend(self, work: Callable[[], T]) -> T:
         """Let another program have the terminal; see `LendsTerminal`."""
@@ -178,6 +173,15 @@ class LinePerson:
         task.result()
         self._reader.put((Line(f"{flat(title)}: done."),))
         return True
+
+    async def _answer(self, question: Question) -> Answer:
+        try:
+            return await self._decided(question)
+        except StoppedError:
+            self._interrupt()
+        except EOFError:
+            pass
+        return Answer()
 
     async def _decided(self, question: Question) -> Answer:
         grave = True

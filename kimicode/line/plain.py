@@ -73,9 +73,10 @@ class PlainReader:
         if self._waiting and not self._at_prompt:
             self._show(self._waiting[-1].prompt)
 
-    async def prompt(self) -> str:
-        """The next line; a backslash at its end takes the next one along."""
-        text = await self._line(self._prompt_text if self._terminal else "")
+    async def prompt(self, *, busy: bool = False) -> str:
+        """The next line; a backslash at its end takes the next one along. While the agent is `busy` no prompt is shown: it would stand
+        among its lines."""
+        text = await self._line(self._prompt_text if self._terminal else "", show=not busy)
         while text.endswith("\\") and not text.endswith("\\\\"):
             text = f"{text[:-1]}\n{await self._line('and: ' if self._terminal else '')}"
         return text
@@ -100,12 +101,12 @@ class PlainReader:
         """Nothing has to be put away: the latest question gets the next line."""
 
     def end_aside(self) -> None:
-        """The prompt is shown again, where one is open."""
-        self.remind()
+        """The prompt is shown again by `remind`."""
 
     def interrupt(self) -> bool:
         """Ctrl-C came as a signal. True where a question was open, which is given up with it."""
-        self._at_prompt = False
+        # The terminal has shown `^C`, wherever it stood.
+        self._at_prompt = self._terminal
         waiter = self._waiting[-1] if self._waiting else None
         if waiter is None or waiter.line.done():
             return False
@@ -115,17 +116,16 @@ class PlainReader:
     async def aclose(self) -> None:
         """The thread stays where it is, in `read`; it holds nothing up."""
 
-    async def _line(self, prompt: str) -> str:
+    async def _line(self, prompt: str, *, show: bool = True) -> str:
         self._start()
         if self._early:
-            self._show(prompt)
-            self._at_prompt = False
             return self._early.popleft()
         if self._ended:
             raise EOFError
         waiter = _Waiter(prompt, self._loop.create_future())
         self._waiting.append(waiter)
-        self._show(prompt)
+        if show:
+            self._show(prompt)
         try:
             return await waiter.line
         finally:
@@ -137,13 +137,13 @@ class PlainReader:
 
     def _take(self, line: str | None) -> None:
         """A line has come, or the end of input."""
-        self._at_prompt = False
         if line is None:
             self._ended = True
             for waiter in self._waiting:
                 if not waiter.line.done():
                     waiter.line.set_exception(EOFError())
             return
+        self._at_prompt = False
         open_ones = [waiter for waiter in self._waiting if not waiter.line.done()]
         if open_ones:
             open_ones[-1].line.set_result(line)

@@ -129,7 +129,7 @@ class PromptReader:
         self._running.exit(exception=StoppedError())
         return True
 
-    async def prompt(self) -> str:
+    async def prompt(self, *, busy: bool = False) -> str:  # noqa: ARG002
         """The next prompt; see `Reader`."""
         while True:
             await self._free.wait()

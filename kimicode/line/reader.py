@@ -83,8 +83,10 @@ class Reader(Protocol):
         """Ctrl-C came as a signal. True where a prompt or a question was open, which is given up with it."""
         ...
 
-    async def prompt(self) -> str:
-        """The next prompt. Questions may come in between; what was half typed is there again afterwards.
+    async def prompt(self, *, busy: bool = False) -> str:
+        """The next prompt. `busy`: the agent works, so that a terminal of lines shows no prompt before `remind`.
+
+        Questions may come in between; what was half typed is there again afterwards.
 
         Raises `EOFError` at the end of input, `StoppedError` for Ctrl-C on an empty line.
         """

@@ -66,7 +66,9 @@ def session_words(event: SessionStarted) -> str:
 
 
 def prompt_lines(block: Prompted) -> tuple[Line, ...]:
-    """What the user said."""
+    """What the user said; or, in brackets, what the model was told in the middle of a run."""
+    if block.steered and block.text.startswith("[") and block.text.endswith("]"):
+        return (Line(flat(block.text[1:-1]), "Note to the model:"),)
     lines = spoken("You, to the run that goes on:" if block.steered else "You:", block.text)
     return (*lines, Line(f"with the pictures {flat(', '.join(block.images))}")) if block.images else lines
 
@@ -98,11 +100,12 @@ def call_ends(block: Called, habits: Habits) -> tuple[Line, ...]:
         case "running":
             return ()
         case "stopped":
-            return (Line(f"{named}: stopped.", "Tool:"),)
+            return (Line(f"{named}, stopped", "Tool:"),)
         case "refused" | "failed":
-            why = spoken("Error:", block.result.strip("\n"))
+            role, said = ("Error:", "Error: ") if block.state == "failed" else ("Refused:", "Refused: ")
+            why = spoken(role, block.result.strip("\n").removeprefix(said))
             shown = why if len(why) <= _ERROR_LINES else (*why[:_ERROR_LINES], Line(f"… {count(len(why) - _ERROR_LINES, 'more line')}"))
-            return (Line(f"{named}: {block.state}.", "Tool:"), *shown)
+            return (Line(f"{named}, {block.state}", "Tool:"), *shown)
         case "done" if quick:
             counted = size(block.call, block.result)
             return (Line(f"{named}, {counted}" if counted else named, "Tool:"), *(Line(item) for item in plan_lines(block.call)))
@@ -126,11 +129,12 @@ def output_lines(text: str, most: int) -> tuple[Line, ...]:
 
 
 def changed_lines(block: Called, habits: Habits) -> tuple[Line, ...]:
-    """What a call did to files, once their texts are known."""
+    """What a call did to files, once their texts are known. What a person has just allowed they have read already."""
+    most = 0 if block.decided else habits.diff
     lines: list[Line] = []
     for file in block.diffs or ():
         lines.append(Line(summary(file), "Changed:"))
-        lines += map(Line, diff_lines(file, habits.diff))
+        lines += map(Line, diff_lines(file, most) if most else ())
     return tuple(lines)
 
 
