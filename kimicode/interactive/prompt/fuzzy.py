@@ -33,6 +33,8 @@ _IN_NAME: Final = 3
 _GAP: Final = 4
 _NEVER: Final = -(1 << 20)
 _RECENT: Final = 12
+_FINE: Final = 256
+"""Of equal scores the shorter path is better: lengths below this are told apart."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -94,7 +96,7 @@ class Finder:
         if overtaken():
             return None
         scores = self._table(query, candidates)[-1].max(axis=1, initial=_NEVER) + self._extra[candidates]
-        order = _top(scores, limit)
+        order = _top(scores * _FINE - np.minimum(self._ends[candidates] - self._starts[candidates], _FINE - 1), limit)
         return self._traced(query, candidates[order], scores[order])
 
     def _fitting(self, query: str, overtaken: Callable[[], bool]) -> _Fitting | None:

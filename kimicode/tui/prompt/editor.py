@@ -201,7 +201,7 @@ class PromptEditor(Vertical):
                 self.popup.step(-5 if key == "pageup" else 5)
             case "tab":
                 if self.popup.item is None:
-                    self.popup.step(0)
+                    self.popup.step(1)
                 self._accept(self.popup.item)
             case "enter":
                 return self._accept(self.popup.item, send=True)

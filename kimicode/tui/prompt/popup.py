@@ -85,7 +85,8 @@ class CompletionList(OptionList, can_focus=False):
     def step(self, by: int) -> None:
         """Move the bar, around the ends."""
         if self.items:
-            self.highlighted = ((self.highlighted or 0) + by) % len(self.items)
+            at = (0 if by < 0 else -1) if self.highlighted is None else self.highlighted
+            self.highlighted = (at + by) % len(self.items)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """A click."""
