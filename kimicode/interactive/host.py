@@ -88,6 +88,7 @@ class Host:
         self._lock = threading.Lock()
         self._batch: list[Item] = []
         self._armed = False
+        self._opening = False
         self._last = 0.0
 
     @property
@@ -167,18 +168,22 @@ class Host:
 
     async def _open(self, settings: Settings, wish: Wish) -> tuple[str, tuple[Event, ...]]:
         await self._shut()
-        self._session = open_session(
-            settings,
-            wish,
-            self._face,
-            environ=self._environ,
-            workspace=self._workspace,
-            model=self._model,
-            approver=_Approver(self),
-            asker=_Asker(self),
-            grants=self._grants,
-        )
         self._flush()
+        self._opening = True
+        try:
+            self._session = open_session(
+                settings,
+                wish,
+                self._face,
+                environ=self._environ,
+                workspace=self._workspace,
+                model=self._model,
+                approver=_Approver(self),
+                asker=_Asker(self),
+                grants=self._grants,
+            )
+        finally:
+            self._opening = False
         return self._session.id, tuple(read_events(self.store.path(self._session.id)))
 
     async def _shut(self) -> None:
@@ -188,7 +193,7 @@ class Host:
             await session.aclose()
 
     def _flush(self) -> None:
-        """Forget what was emitted while opening: it is in the log, which is read whole."""
+        """Forget what has not been delivered yet: it is in the log, which is read whole."""
         with self._lock:
             self._batch.clear()
 
@@ -204,6 +209,8 @@ class Host:
                 pass
 
     def _put(self, item: Item) -> None:
+        if self._opening:
+            return  # it is in the log, which is read whole
         with self._lock:
             self._batch.append(item)
             if self._armed:
