@@ -345,7 +345,7 @@ class Desk:
 
     async def _look_at_engine(self) -> None:
         try:
-            engine = await look_at_engine(self.settings, self.environ)
+            engine = await look_at_engine(self.settings, self.environ, self.status.engine)
         finally:
             self._looking.pop("engine", None)
         if engine != self.status.engine:

@@ -200,11 +200,11 @@ class Host:
     def _face(self, event: Event) -> None:
         self._put(event)
         match event:
-            case FilesChanged(call_id=call_id, changes=changes):
-                self._changes.setdefault(call_id, []).extend(changes)
-            case ToolFinished(result=result) if changes := self._changes.pop(result.call_id, None):
+            case FilesChanged(call_id=call_id):
+                self._changes.setdefault(call_id, []).extend(event.changes)
+            case ToolFinished(result=result) if made := self._changes.pop(result.call_id, []):
                 # Right now the files are as the call left them.
-                self._put(LookedUp(result.call_id, texts_of(changes, self._workspace.resolve(), self._kept)))
+                self._put(LookedUp(result.call_id, texts_of(made, self._workspace.resolve(), self._kept)))
             case _:
                 pass
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kimicode.errors import KimicodeError
 from kimicode.interactive.view.status import Engine, Git
-from kimicode.model.engine_state import engine_state
+from kimicode.model.engine_state import engine_places, engine_state
 from kimicode.model.target import resolve
 from kimicode.repo.git import Repository
 from kimicode.settings import Settings
@@ -25,8 +25,9 @@ def look_at_git(workspace: Path, environ: Mapping[str, str]) -> Git | None:
         return None
 
 
-async def look_at_engine(settings: Settings, environ: Mapping[str, str]) -> Engine | None:
-    """The embedded engine, where the settings name a model file."""
+async def look_at_engine(settings: Settings, environ: Mapping[str, str], known: Engine | None) -> Engine | None:
+    """The embedded engine, where the settings name a model file. `known` is what was found last: where a model's parts are takes a
+    process to find out, and is asked once for each state and model."""
     try:
         target = resolve(settings.endpoint, settings.model, environ)
     except KimicodeError:
@@ -34,4 +35,11 @@ async def look_at_engine(settings: Settings, environ: Mapping[str, str]) -> Engi
     if not target.model_file:
         return None
     state = await engine_state(target, environ)
-    return Engine(state.state, state.model, state.places, state.experts, state.hits) if state else None
+    if state is None:
+        return None
+    if known is not None and known.places and (known.state, known.model) == (state.state, state.model):
+        places = known.places
+    else:
+        found = await engine_places(target, environ)
+        places = found.places if found else ""
+    return Engine(state.state, state.model, places, state.experts, state.hits)

@@ -85,7 +85,7 @@ Bring = Callable[["KimicodeApp"], Conducting]
 """Makes who brings the main screen to life."""
 
 
-class KimicodeApp(App[int]):
+class KimicodeApp(App[object]):
     """See the module. `conductor` is None until the first paint is over."""
 
     TITLE = "kimicode"
@@ -134,7 +134,7 @@ class KimicodeApp(App[int]):
             self.register_theme(skin.theme)
         self.theme = skin.theme.name
 
-    def get_default_screen(self) -> Screen[object]:
+    def get_default_screen(self) -> Screen[None]:
         """The main screen, made when there is an application to belong to."""
         order = self.order
         surroundings = standard_surroundings(self, order.environ, order.workspace, keep=self._keep, arguments=self._arguments)
@@ -198,7 +198,7 @@ class KimicodeApp(App[int]):
         self.parting = error
         self.exit(error.exit_code)
 
-    def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+    def exit(self, result: object = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave; what was borrowed from the terminal goes back first."""
         if self.conductor is not None:
             self.conductor.give_back()
@@ -253,7 +253,7 @@ async def _run(app: KimicodeApp, *, mouse: bool) -> int:
     finally:
         if app.conductor is not None:
             await app.conductor.end()
-    return code or 0
+    return code if isinstance(code, int) else 0
 
 
 def _background(ui: UiSettings) -> tuple[int, int, int] | None:
