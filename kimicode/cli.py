@@ -94,14 +94,17 @@ def run(
     schema: Annotated[Path | None, typer.Option(help="The final answer must validate against this JSON Schema.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this session; a prefix or the end of its id is enough.")] = None,
     latest: Annotated[bool, typer.Option("--continue", help="Go on with the latest session of this folder.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="The line mode: plain text, a line at a time; the accessible mode.")] = False,
+    theme: Annotated[str | None, typer.Option(help="Colours of the full-screen UI: auto (default), dark, light, and those of /theme.")] = None,
+    mouse: Annotated[bool | None, typer.Option("--mouse/--no-mouse", help="Whether the full-screen UI takes the mouse.")] = None,
 ) -> None:
-    """Work on the current directory (the default command)."""
+    """Work on the current directory (the default command): with you at a terminal, or without one (--headless)."""
     flags = {
         "permission": permission, "model": model, "endpoint": endpoint, "thinking": thinking,
         "max_steps": max_steps, "max_tokens": max_tokens, "max_seconds": max_seconds, "max_cost": max_cost,
     }  # fmt: skip
     if not headless:
-        _call("headless:no_terminal_yet")
+        _call("interactive:interactive", prompt, flags, {"theme": theme, "mouse": mouse}, resume, latest, sandbox, worktree, plain)
     _call("headless:headless", prompt, output, schema, resume, latest, flags, sandbox, worktree)
 
 
@@ -300,9 +303,13 @@ def sessions_rewind(
 
 
 @sessions.command("replay")
-def sessions_replay(session_id: _ID, speed: Annotated[float, typer.Option(help="Times as fast; 0 shows all at once.")] = 0.0) -> None:
+def sessions_replay(
+    session_id: Annotated[str, typer.Argument(metavar="ID", help="A prefix or the end of an id, or a log file.")],
+    speed: Annotated[float, typer.Option(help="Times as fast; 0 shows all at once.")] = 0.0,
+    screen: Annotated[bool, typer.Option("--screen", help="In the full-screen UI.")] = False,
+) -> None:
     """Show a session's events as they came."""
-    _call("sessions:sessions_replay", session_id, speed)
+    _call("replay:replay", session_id, speed, screen)
 
 
 @sessions.command("export")

@@ -73,8 +73,3 @@ def read_schema(path: Path) -> JsonObject:
         raise UsageError(f"can't read the schema {path}: {error.strerror}", hint="Give --schema a file with a JSON Schema.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"the schema {path} is no JSON object: {error}", hint="Correct the file given with --schema.") from error
-
-
-def no_terminal_yet() -> int:
-    """What `kimicode` without `--headless` answers until the full-screen UI and the line mode exist."""
-    raise UsageError("this version has no terminal interface yet", hint='Run it without one: kimicode --headless "Fix the failing test".')
