@@ -15,8 +15,8 @@ from kimicode.tui.draw.lines import Line, hung, source_lines, strips, wrapped
 from kimicode.tui.draw.markdown import fence, find_boundary, markdown
 from kimicode.tui.draw.values import Drawn, Look
 
-_PIECE_LINES: Final = 40
-"""So many lines of an open fence are drawn for good together: what a lexer reads in two milliseconds."""
+_PIECE_LINES: Final = 20
+"""So many lines of an open fence are drawn for good together: what a lexer reads in a millisecond or two."""
 
 _PLAIN_FROM: Final = 200
 _MOST_CHARS: Final = 50_000

@@ -18,32 +18,32 @@ from kimicode.tui.draw.values import Palette
 MAX_CHARS: Final = 60_000
 """Pygments reads about 0.6 million characters a second: what is longer would be felt."""
 
-_TOKENS: Final = (
-    (Token.Comment.Preproc, "decorator"),
-    (Token.Comment, "comment"),
-    (Token.Keyword.Type, "type"),
-    (Token.Keyword.Constant, "constant"),
-    (Token.Keyword, "keyword"),
-    (Token.Literal.Number, "number"),
-    (Token.Literal.String.Doc, "comment"),
-    (Token.Literal, "string"),
-    (Token.Name.Function, "function"),
-    (Token.Name.Class, "type"),
-    (Token.Name.Exception, "type"),
-    (Token.Name.Namespace, "type"),
-    (Token.Name.Builtin, "builtin"),
-    (Token.Name.Decorator, "decorator"),
-    (Token.Name.Constant, "constant"),
-    (Token.Name.Tag, "tag"),
-    (Token.Name.Attribute, "attribute"),
-    (Token.Operator.Word, "keyword"),
-    (Token.Operator, "operator"),
-    (Token.Generic.Heading, "heading"),
-    (Token.Generic.Deleted, "removed"),
-    (Token.Generic.Inserted, "added"),
-    (Token.Generic.Subheading, "hunk"),
-)
-"""Which of our tokens a token of Pygments is; the first that fits counts."""
+_TOKENS: Final = {
+    Token.Comment.Preproc: "decorator",
+    Token.Comment: "comment",
+    Token.Keyword.Type: "type",
+    Token.Keyword.Constant: "constant",
+    Token.Keyword: "keyword",
+    Token.Literal.Number: "number",
+    Token.Literal.String.Doc: "comment",
+    Token.Literal: "string",
+    Token.Name.Function: "function",
+    Token.Name.Class: "type",
+    Token.Name.Exception: "type",
+    Token.Name.Namespace: "type",
+    Token.Name.Builtin: "builtin",
+    Token.Name.Decorator: "decorator",
+    Token.Name.Constant: "constant",
+    Token.Name.Tag: "tag",
+    Token.Name.Attribute: "attribute",
+    Token.Operator.Word: "keyword",
+    Token.Operator: "operator",
+    Token.Generic.Heading: "heading",
+    Token.Generic.Deleted: "removed",
+    Token.Generic.Inserted: "added",
+    Token.Generic.Subheading: "hunk",
+}
+"""Which of our tokens a token of Pygments is; the closest of its ancestors counts."""
 
 
 def highlighted(text: str, language: str, palette: Palette, base: Style) -> list[Line]:
@@ -74,7 +74,7 @@ def _lexed(lines: list[str], lexer: Lexer | None, palette: Palette, base: Style)
 
 @functools.cache
 def _token(kind: _TokenType) -> str | None:
-    return next((token for parent, token in _TOKENS if kind in parent), None)
+    return next((_TOKENS[each] for each in reversed(kind.split()) if each in _TOKENS), None)
 
 
 @functools.lru_cache(maxsize=64)

@@ -25,6 +25,8 @@ TAB: Final = 4
 LINE_CHARS: Final = 2_000
 """What is longer is clipped, and the line says by how much: minified files, logs in JSON, data URLs."""
 
+_JOINERS: Final = "\u200d\ufe0f"
+
 _NO_BREAK_BEFORE: Final = frozenset("、。，．・：；？！）］｝〉》」』】〕”’…ー")
 """What must not begin a line of Chinese or Japanese."""
 
@@ -59,11 +61,12 @@ def source_lines(text: str) -> list[str]:
     lines = text.split("\n")
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
-    return [safe(clipped(line)) for line in lines]
+    return [safe(clipped(line.removesuffix("\r"))) for line in lines]
 
 
 def wrapped(pieces: Line, width: int, *, words: bool = True) -> list[Line]:
     """The pieces as lines of at most `width` cells. `words`: break between words where that is possible, else just where a line is full."""
+    pieces = _rooted(pieces)
     if len(pieces) == 1:
         text, style = pieces[0]
         if len(text) <= width and text.isascii():
@@ -88,7 +91,8 @@ def shortened(pieces: Line, width: int, sign: str = "…") -> Line:
         return pieces
     room = max(1, width - cell_len(sign))
     kept = wrapped(pieces, room, words=False)[0]
-    return [*kept, (sign, kept[-1][1] if kept else Style.null())] if width > cell_len(sign) else kept
+    style = kept[-1][1] if kept else Style.null()
+    return [*kept, (sign, style)] if length(kept) + cell_len(sign) <= width else [(sign, style)]
 
 
 def padded(pieces: Line, width: int, style: Style) -> Line:
@@ -160,7 +164,7 @@ def _wide_cuts(text: str, width: int, words: bool) -> Iterator[tuple[int, int]]:
             used += cells
             at += 1
             continue
-        if not words or text[begin] == " ":
+        if not words or text[begin] == " " or _may_break(text, clusters, at):
             chance = at
         cut = clusters[at if chance is None else chance][0]
         yield start, start + len(text[start:cut].rstrip(" ")) if words and text[start:cut].strip() else cut
@@ -179,6 +183,15 @@ def _may_break(text: str, clusters: Sequence[tuple[int, int, int]], at: int) -> 
     if text[before] == " ":
         return text[begin] != " "
     return (cells == 2 or cells_before == 2) and text[begin] not in _NO_BREAK_BEFORE and text[begin] != " "
+
+
+def _rooted(pieces: Line) -> Line:
+    """The pieces without joiners before the first character: with nothing to join, their width is anybody's guess."""
+    while pieces and (not pieces[0][0] or pieces[0][0][0] in _JOINERS):
+        text, style = pieces[0]
+        bare = text.lstrip(_JOINERS)
+        pieces = [(bare, style), *pieces[1:]] if bare else pieces[1:]
+    return pieces
 
 
 def _on_clusters(pieces: Line, text: str) -> Line:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from kimicode.interactive.view.blocks import Prompted, Thought
-from kimicode.tui.draw.folding import folded, unfolded
+from kimicode.tui.draw.folding import folded, lines_in, unfolded
 from kimicode.tui.draw.lines import Line, clipped, hung, safe, shortened, source_lines, strips, wrapped
 from kimicode.tui.draw.output import more
 from kimicode.tui.draw.values import Drawn, Look
@@ -31,7 +31,7 @@ def draw_prompt(block: Prompted, look: Look, *, fold: bool) -> Drawn:
             lines.append(more(part.hidden, look))
     for name in block.images:
         lines += wrapped([(f"[image: {safe(clipped(name, _FIRST_CHARS))}]", palette["accent"])], room)
-    return Drawn(strips(hung(bar, bar, lines or [[]]), look.width), foldable=bool(part.hidden) or not fold)
+    return Drawn(strips(hung(bar, bar, lines or [[]]), look.width), foldable=lines_in(block.text) > _PROMPT_LINES + 1)
 
 
 def draw_thought(block: Thought, look: Look, *, fold: bool) -> Drawn:
