@@ -191,6 +191,26 @@ def test_whoever_is_asked_sees_the_whole_change(home: Home) -> None:
     assert outside.read_text() == "new\n"
 
 
+def test_a_file_that_changes_while_the_user_thinks_is_not_overwritten(home: Home) -> None:
+    file = home.workspace / "a.txt"
+    file.write_text("one\n")
+    home.settings_file.write_text('[permissions]\nask = ["write(*)"]\n')
+
+    class Slow(Person):
+        async def ask(self, question: Question) -> Answer:
+            file.write_text("theirs\n")
+            return await super().ask(question)
+
+    edit = call("edit", path="a.txt", old_string="one", new_string="ours")
+    person = Slow(Choice.ONCE)
+    home.use([edit, call("read", path="a.txt"), edit, "done"], prompt, person=person)
+    unread, _, changed = home.results()
+    assert "was not read yet" in unread
+    assert "was changed since you last read it" in changed
+    assert [question.files for question in person.questions] == [(FileText("a.txt", "one\n", "ours\n"),)]
+    assert file.read_text() == "theirs\n"
+
+
 def test_the_model_may_ask_where_somebody_is_there(home: Home) -> None:
     home.use([call("ask", question="Which"), "done"], prompt, asker=Asker("this"))
     assert home.results() == ["Which: this"]

@@ -4,7 +4,7 @@ What this module does not do: choose the files (`git` does), or commit.
 """
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +25,14 @@ MOST_FILES: Final = 200
 def foreseen(repository: Repository, entries: Sequence[Entry], *, staged: bool) -> Foreseen:
     """The change from the last commit to the index (`staged`) or to the files as they are, for these entries of the status."""
     shown = entries[:MOST_FILES]
+    blobs = _blobs(
+        repository, [oid for entry in shown for oid in (entry.head_oid, *([entry.index_oid] if staged else [])) if oid.strip("0")]
+    )
     files: list[FileText] = []
     states: dict[Path, tuple[FileState, FileState]] = {}
     for entry in shown:
-        before = _blob(repository, entry.head_oid)
-        after = _blob(repository, entry.index_oid) if staged else _file(repository.work_tree, entry.path)
+        before = _blob(blobs, entry.head_oid)
+        after = _blob(blobs, entry.index_oid) if staged else _file(repository.work_tree, entry.path)
         files.append(_text(entry, before, after))
         states[repository.work_tree / entry.path] = (_state(before), _state(after))
     files += (FileText(entry.path, None, None, "not shown: there are too many files") for entry in entries[MOST_FILES:])
@@ -49,14 +52,17 @@ def _text(entry: Entry, before: bytes | str | None, after: bytes | str | None) -
     return file_text(entry.path, texts[0], texts[1], *notes)
 
 
-def _blob(repository: Repository, oid: str) -> bytes | str | None:
-    """What git has under a name; in words where that is no file."""
-    if not oid.strip("0"):
-        return None
+def _blobs(repository: Repository, oids: Sequence[str]) -> Mapping[str, bytes]:
+    """What git has under these names: in one call, or one by one where a name is that of another repository's commit."""
     try:
-        return repository.blob(oid)
+        return repository.blobs(oids) if oids else {}
     except ToolError:
-        return "not a file: another repository"
+        return {} if len(oids) == 1 else {oid: data for each in dict.fromkeys(oids) for oid, data in _blobs(repository, [each]).items()}
+
+
+def _blob(blobs: Mapping[str, bytes], oid: str) -> bytes | str | None:
+    """What git has under a name, None for none; in words where that is no file."""
+    return blobs.get(oid, "another repository") if oid.strip("0") else None
 
 
 def _file(top: Path, path: str) -> bytes | str | None:

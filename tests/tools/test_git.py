@@ -435,6 +435,22 @@ def test_a_person_is_shown_what_a_commit_would_record(desk: Desk) -> None:
     assert desk.plain("status", "--short").splitlines()[0] == "M a"
 
 
+def test_another_repository_in_a_commit_is_named(desk: Desk) -> None:
+    desk.save("first", a="1\n")
+    inner = desk.top / "inner"
+    inner.mkdir()
+    desk.init(inner)
+    desk.plain("commit", "-q", "--allow-empty", "-m", "within", folder=inner)
+    desk.plain("add", "inner")
+    desk.plain("commit", "-qm", "with it")
+    desk.plain("commit", "-q", "--allow-empty", "-m", "more", folder=inner)
+    desk.write(a="2\n")
+    desk.plain("add", "-A")
+    person = Person(Choice.ONCE)
+    assert desk.call("commit", person=person, staged=True, message="m").ok
+    assert person.questions[0].files == (FileText("a", "1\n", "2\n"), FileText("inner", None, None, "another repository"))
+
+
 def test_what_was_allowed_is_what_is_committed(desk: Desk) -> None:
     desk.save("first", a="1\n")
     desk.write(a="2\n")
