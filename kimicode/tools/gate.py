@@ -104,8 +104,9 @@ class Gate:
         for names, write in ((touches.reads, False), (touches.writes, True)):
             for name in names:
                 # Judged by the policy as it was: what one path opened must not let its neighbour pass.
-                if await self._admit_path(tool, name, policy, files, write=write):
-                    opened = opened.opened(policy.real(name), write=write)
+                real = await self._admit_path(tool, name, policy, files, write=write)
+                if real is not None:
+                    opened = opened.opened(real, write=write)
         return opened
 
     async def host(self, host: str, port: int) -> bool:
@@ -133,8 +134,8 @@ class Gate:
             )
         )
 
-    async def _admit_path(self, tool: str, name: str, policy: Policy, files: Files, *, write: bool) -> bool:
-        """Whether the path has to be opened beyond `policy`. Raises `RefusedError` where it may not be touched."""
+    async def _admit_path(self, tool: str, name: str, policy: Policy, files: Files, *, write: bool) -> Path | None:
+        """What has to be opened beyond `policy`: what was judged and shown, wherever the name leads by now. Raises `RefusedError`."""
         real = policy.real(name)
         inside = _opens(policy, name, write=write)
         judge = self._judge_of(name, policy, write=write)
@@ -148,7 +149,7 @@ class Gate:
         await self._require(
             _Matter(tool, str(real), judge, lambda old: (old.with_write if write else old.with_read)(str(real)), files, executable)
         )
-        return inside is not None
+        return None if inside is None else real
 
     def _judge_of(self, name: str, policy: Policy, *, write: bool) -> Callable[[Rules, Grants], Verdict]:
         real, inside = str(policy.real(name)), _opens(policy, name, write=write) is None

@@ -25,9 +25,8 @@ MOST_FILES: Final = 200
 def foreseen(repository: Repository, entries: Sequence[Entry], *, staged: bool) -> Foreseen:
     """The change from the last commit to the index (`staged`) or to the files as they are, for these entries of the status."""
     shown = entries[:MOST_FILES]
-    blobs = _blobs(
-        repository, [oid for entry in shown for oid in (entry.head_oid, *([entry.index_oid] if staged else [])) if oid.strip("0")]
-    )
+    names = (oid for entry in shown for oid in (entry.head_oid, entry.index_oid if staged else ""))
+    blobs = _blobs(repository, [oid for oid in names if oid.strip("0")])
     files: list[FileText] = []
     states: dict[Path, tuple[FileState, FileState]] = {}
     for entry in shown:

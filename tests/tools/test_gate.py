@@ -105,6 +105,27 @@ def test_a_path_outside_is_opened_for_one_call(workspace: Path) -> None:
         policy.writable("../docs/a.md")
 
 
+def test_what_was_shown_is_opened_wherever_the_name_leads_by_then(workspace: Path) -> None:
+    """A link that was turned while somebody thought opened what it then led to."""
+    outside = workspace.parent
+    (outside / "private").mkdir()
+    (outside / "private" / "a.md").touch()
+    (workspace / "docs").symlink_to(outside / "docs")
+
+    class Turned(Person):
+        async def ask(self, question: Question) -> Answer:
+            (workspace / "docs").unlink()
+            (workspace / "docs").symlink_to(outside / "private")
+            return await super().ask(question)
+
+    person = Turned(ONCE)
+    policy = admit(gate_of(workspace, person), "read", reads=("docs/a.md",))
+    assert [question.shown for question in person.questions] == [str(outside / "docs" / "a.md")]
+    with pytest.raises(RefusedError):
+        policy.readable("docs/a.md")
+    assert policy.readable("../docs/a.md")
+
+
 def test_a_rule_opens_a_path_and_says_which_would(workspace: Path) -> None:
     assert admit(gate_of(workspace, allow=["read(~/docs/**)"]), "read", reads=("../docs/a.md",)).readable("../docs/a.md")
     error = refused(gate_of(workspace), "read", reads=("../docs/a.md",))
