@@ -63,7 +63,7 @@ def diff_lines(file: FileText) -> Iterator[str]:
     yield f"  {render_exact(file.path)} ({'; '.join(filter(None, about))})"
     if file.before is None or file.after is None:
         sign = "+" if file.before is None else "-"
-        lines = (file.after or file.before or "").split("\n")
+        lines = (file.after or file.before or "").removesuffix("\n").split("\n")
         shown = [f"{sign}{line[:_WIDTH]}{'…' * (len(line) > _WIDTH)}" for line in lines[:_LINES] if line or len(lines) > 1]
         shown += [f"… {len(lines) - _LINES} more lines"] * (len(lines) > _LINES)
     else:

@@ -87,7 +87,8 @@ def test_the_change_is_shown(terminal: Terminal, capsys: pytest.CaptureFixture[s
     ("file", "lines"),
     [
         (FileText("a", None, "x\n\ty"), ["  a (new file)", "  +x", "  +␉y"]),
-        (FileText("a", "x", None), ["  a (deleted)", "  -x"]),
+        (FileText("a", "x\n\n", None), ["  a (deleted)", "  -x", "  -"]),
+        (FileText("a", None, ""), ["  a (new file)"]),
         (FileText("a", None, None, "not text"), ["  a (not text)"]),
         (FileText("b", "x", "y", "moved from a"), ["  b (changed; moved from a)", "  @@ -1,1 +1,1 @@", "  -x", "  +y"]),
         (FileText("a\x1b", "", "\x1b[2J"), ["  a␛ (changed)", "  @@ -1,1 +1,1 @@", "  -", "  +␛[2J"]),
