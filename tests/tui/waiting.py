@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from textual.pilot import Pilot
 
-_TURNS = 500
+_TURNS = 200
 
 
 async def until(pilot: Pilot[object], predicate: Callable[[], object]) -> None:

@@ -68,7 +68,7 @@ def lay_out(place: Place | None, rows: int, blocks: int, exact: Exact, known: Ex
 
 def _on_a_line(place: Place, blocks: int, exact: Exact) -> Place | None:
     """The same place with a line that its block has; None past the end. Before the start is the start."""
-    block, line = max(0, place.block), place.line
+    block, line = min(max(0, place.block), blocks), place.line
     while line < 0 and block > 0:
         block -= 1
         line += exact(block)

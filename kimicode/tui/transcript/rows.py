@@ -52,8 +52,12 @@ def compose(line: Strip, place: Column, base: Style, bar: Style | None, marks: S
 
 
 def with_offsets(row: Strip, place: Column, y: int) -> Strip:
-    """The line with the position of each character written on it, as Textual looks for it when somebody selects."""
-    return row.apply_offsets(-place.left, y)
+    """The line with the position of each character written on it, as Textual looks for it when somebody selects.
+
+    Every cell of the margin counts as the line's first: one by one, as Textual counts on within a segment.
+    """
+    margin = Segment(" ", Style.from_meta({"offset": (0, y)}))
+    return Strip([*[margin] * place.left, *row.crop(place.left).apply_offsets(0, y)], row.cell_length)
 
 
 def pattern(text: str) -> re.Pattern[str] | None:

@@ -192,7 +192,7 @@ class Viewport(ScrollView, can_focus=True):
             self._fit()
 
     def _fit(self) -> None:
-        self._column = column(self.size.width, self._max_width)
+        self._column = column(self.size.width - self.styles.scrollbar_size_vertical, self._max_width)
         look = self.sheet.look
         if look.width == self._column.width:
             self._settle(None if self._follow else self._place)
@@ -273,6 +273,7 @@ class Viewport(ScrollView, can_focus=True):
             return  # Parts of a line add up. And a new size cuts the old position before it is laid out.
         if abs(lines) <= _NEAR * self.size.height:
             self.settle(self._place.moved(lines))
+            self.set_reactive(Widget.scroll_y, self.scroll_y + new_value - round(new_value))
         elif new_value >= self.max_scroll_y:
             self.settle(None)
         else:
@@ -302,6 +303,6 @@ class Viewport(ScrollView, can_focus=True):
 
     def _line(self, y: int, base: Style) -> Strip:
         if y >= len(self.rows):
-            return Strip.blank(self.size.width, base)
+            return Strip.blank(self._column.screen, base)
         row = self.rows[y]
         return compose(row.strip, self._column, base, self.bar_of(row.block), self.marks_of(row))

@@ -1,0 +1,604 @@
+"""The widget in a small application: what is on the screen stays, and what is not is not drawn."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+from textual import events
+from textual.geometry import Size
+from textual.pilot import Pilot
+
+from kimicode.events import FileChange
+from kimicode.files.state import MISSING
+from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, Thought, Told
+from kimicode.tui.draw.values import Look
+from kimicode.tui.transcript.anchor import Place
+from kimicode.tui.transcript.messages import CopyRequested, Found, NewBelow, OpenRequested, QuoteRequested, WantDiffs
+from tests.tui.transcript.host import LOOK, Host, call, lines, talk
+from tests.tui.waiting import until
+
+SIZE = (60, 16)
+
+
+def run(host: Host, body: Callable[[Pilot[None]], Awaitable[None]], size: tuple[int, int] = SIZE) -> None:
+    async def whole() -> None:
+        async with host.run_test(size=size) as pilot:
+            await until(pilot, lambda: host.view._laid_size == Size(*size))
+            await pilot.pause()
+            await body(pilot)
+
+    asyncio.run(whole())
+
+
+def below(host: Host) -> int:
+    message = host.last(NewBelow)
+    return message.count if isinstance(message, NewBelow) else 0
+
+
+def found(host: Host) -> tuple[int, int, bool]:
+    message = host.last(Found)
+    assert isinstance(message, Found)
+    return message.number, message.count, message.done
+
+
+def test_opens_at_the_end_and_draws_what_is_seen() -> None:
+    host = Host(talk(10_000))
+
+    async def body(pilot: Pilot[None]) -> None:
+        assert host.shown()[-1] == " | b9999.0"
+        assert host.view.following
+        assert host.drawing.times <= 16
+
+    run(host, body)
+
+
+def test_nothing_to_show() -> None:
+    host = Host([])
+
+    async def body(pilot: Pilot[None]) -> None:
+        assert host.shown() == [""] * 16
+        await pilot.press("pageup", "end", "up", "alt+up", "alt+down", "enter", "c", "home")
+        host.view.find("x")
+        host.view.find_next()
+        host.blocks.append(Told("hello"))
+        host.view.changed(range(1))
+        assert host.shown()[0] == " | hello"
+
+    run(host, body)
+
+
+def test_blocks_that_draw_to_nothing() -> None:
+    host = Host([Told("<nothing>") for _ in range(100)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        assert host.shown() == [""] * 16
+        await pilot.press("pageup", "alt+up")
+        assert host.view.virtual_size.height == 0
+        host.blocks[50] = Told("something")
+        host.view.changed(range(50, 51))
+        assert host.shown()[0] == " | something"
+
+    run(host, body)
+
+
+def test_a_stream_at_the_end_is_followed() -> None:
+    host = Host([*talk(50), Answered("start", done=False)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        for index in range(40):
+            host.blocks[-1] = Answered(lines("stream", index + 1), done=False)
+            host.view.changed(range(50, 51))
+            await pilot.pause()
+            assert host.shown()[-1] == f" | stream.{index}"
+        assert host.view.following
+        assert below(host) == 0
+        assert host.view.scroll_y == host.view.max_scroll_y
+
+    run(host, body)
+
+
+def test_a_stream_hands_back_what_is_drawn() -> None:
+    host = Host([Answered("one\n", done=False)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        before = host.view.sheet.drawn(0)
+        host.drawing.on.clear()
+        host.blocks[0] = Answered("one\ntwo", done=False)
+        host.view.changed(range(1))
+        assert [drawn for drawn, _ in host.drawing.on] == [before]
+        host.blocks[0] = Answered("other", done=False)
+        host.view.changed(range(1))
+        assert host.drawing.on[-1][0] is None
+
+    run(host, body)
+
+
+def test_a_stream_repaints_the_lines_that_changed() -> None:
+    host = Host([Answered("one\ntwo\nthree", done=False)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        painted: list[int] = []
+        host.view.repaint = lambda ys: painted.extend(ys)  # type: ignore[method-assign]
+        host.blocks[0] = Answered("one\ntwo\nthree and more\nfour", done=False)
+        host.view.changed(range(1))
+        assert painted == [2, 3]
+
+    run(host, body)
+
+
+def test_a_stream_does_not_move_who_has_scrolled_up() -> None:
+    host = Host([*talk(50), Answered("start", done=False)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        await pilot.press("pageup", "pageup")
+        was, drawn = host.shown(), host.drawing.times
+        for index in range(40):
+            host.blocks[50] = Answered(lines("stream", index + 1), done=False)
+            host.view.changed(range(50, 51))
+        host.blocks.append(Told("more"))
+        host.view.changed(range(51, 52))
+        await until(pilot, lambda: below(host) == 2)
+        assert host.shown() == was
+        assert host.drawing.times == drawn
+        assert not host.view.following
+        await pilot.press("end")
+        await until(pilot, lambda: below(host) == 0)
+        assert host.shown()[-1] == " | more"
+
+    run(host, body)
+
+
+def test_what_grows_above_does_not_move_the_view() -> None:
+    host = Host(talk(200))
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.scroll_to_block(100, 1)
+        was, scrolled = host.shown(), host.view.scroll_y
+        for index in range(0, 100, 3):
+            host.blocks[index] = Told(lines("grown", 30))
+        host.view.changed(range(100))
+        await pilot.pause()
+        assert host.shown() == was
+        assert host.view.scroll_y > scrolled
+
+    run(host, body)
+
+
+def test_scrolls_up_through_everything_line_by_line() -> None:
+    blocks = talk(300)
+    host = Host(blocks)
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.fold_all(False)
+        whole = [line for block in blocks for line in host.view.text_of(blocks.index(block)).split("\n")]
+        top = len(whole) - 16
+        steps = random.Random(1)
+        while top > 0:
+            up = steps.choice([1, 3, 15])
+            top = max(0, top - up)
+            host.view.move(-up)
+            assert host.shown() == [f" | {line}" for line in whole[top : top + 16]]
+        assert host.view.scroll_y == 0
+        assert host.view.virtual_size.height == len(whole)
+
+    run(host, body)
+
+
+def test_the_scroll_bar_goes_where_it_is_dragged() -> None:
+    host = Host(talk(1000))
+
+    async def body(pilot: Pilot[None]) -> None:
+        drawn = host.drawing.times
+        host.view.scroll_y = host.view.max_scroll_y // 2
+        await pilot.pause()
+        assert 400 < host.view.place.block < 600
+        assert host.drawing.times - drawn <= 20
+        host.view.scroll_y = 0
+        assert host.view.place == Place(0, 0)
+        host.view.scroll_y = host.view.max_scroll_y
+        assert host.view.following
+
+    run(host, body)
+
+
+def test_parts_of_a_line_add_up() -> None:
+    """A selection that is dragged out of the view scrolls by a fraction of a line at a time."""
+    host = Host(talk(100))
+
+    async def body(pilot: Pilot[None]) -> None:
+        for index in range(100):
+            host.view.sheet.exact(index)
+        host.view.scroll_to_block(50)
+        start = host.view.scroll_y
+        for _ in range(20):
+            host.view.scroll_y -= 0.3
+        assert round(host.view.scroll_y) == start - 6
+        assert host.view.sheet.heights.top_of(host.view.place.block) + host.view.place.line == start - 6
+
+    run(host, body)
+
+
+def test_wheel_and_keys() -> None:
+    host = Host(talk(100))
+
+    async def body(pilot: Pilot[None]) -> None:
+        end = host.view.scroll_y
+        await pilot._post_mouse_events([events.MouseScrollUp], host.view, offset=(5, 5))
+        await until(pilot, lambda: host.view.scroll_y < end)
+        await pilot.press("home")
+        assert host.shown()[0] == " | b0.0"
+        await pilot.press("down")
+        assert host.view.place != Place(0, 0)
+        await pilot.press("end")
+        assert host.view.following
+
+    run(host, body)
+
+
+def test_folding_keeps_the_first_line_where_it_is() -> None:
+    host = Host([*talk(80), call(99, lines("inside", 100))])
+
+    async def body(pilot: Pilot[None]) -> None:
+        head = next(y for y, line in enumerate(host.shown()) if "tool78" in line)
+        assert host.view.toggle(78)
+        assert "tool78" in host.shown()[head]
+        assert host.shown()[head + 1] == " | inside78.0"
+        host.view.toggle(78)
+        assert "tool78" in host.shown()[head]
+        assert host.view.following
+        # The last block: unfolding shows its beginning, not its end.
+        assert host.shown()[-1] == " | tool99 {}"
+        host.view.toggle(80)
+        assert host.shown()[-1] == " | tool99 {}"
+        assert not host.view.following
+        host.view.move(10)
+        host.view.toggle(80)
+        assert " | tool99 {}" in host.shown()
+
+    run(host, body)
+
+
+def test_folding_from_inside_goes_to_the_first_line() -> None:
+    host = Host([*talk(20), call(99, lines("inside", 100)), *talk(20)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.toggle(20)
+        host.view.scroll_to_block(20, 50)
+        host.view.toggle(20)
+        assert host.shown()[0] == " | tool99 {}"
+
+    run(host, body)
+
+
+def test_what_cannot_be_folded_is_not() -> None:
+    host = Host([Prompted("hello")])
+
+    async def body(pilot: Pilot[None]) -> None:
+        assert not host.view.toggle(0)
+
+    run(host, body)
+
+
+def test_all_at_once() -> None:
+    host = Host([call(index, lines(f"inside{index}", 3)) for index in range(50)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.scroll_to_block(20)
+        host.view.fold_all(False)
+        assert host.shown()[:2] == [" | tool20 {}", " | inside20.0"]
+        host.view.fold_all(True)
+        assert host.shown()[:2] == [" | tool20 {}", " | tool21 {}"]
+
+    run(host, body)
+
+
+@pytest.mark.parametrize("width", [20, 40, 119, 300])
+def test_a_new_width_keeps_the_block_at_the_top(width: int) -> None:
+    host = Host([Answered(f"b{index} " + "word " * 60) for index in range(100)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.scroll_to_block(50, 0)
+        await pilot.resize_terminal(width, 16)
+        await until(pilot, lambda: host.view._column.screen == width - 1)
+        assert host.view.place == Place(50, 0)
+        assert host.shown()[0].startswith(" | b50")
+        assert all(len(line) <= width for line in host.shown())
+        host.view.follow_end()
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: host.view._laid_size == Size(60, 20))
+        assert host.view.following
+
+    run(host, body)
+
+
+def test_a_narrow_moment_loses_no_place() -> None:
+    host = Host([Answered("word " * 600) for _ in range(20)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.scroll_to_block(10, 33)
+        for width in (37, 21, 90, 60):
+            await pilot.resize_terminal(width, 16)
+            await until(pilot, lambda width=width: host.view._column.screen == width - 1)
+        assert abs(host.view.place.line - 33) <= 1
+
+    run(host, body)
+
+
+def test_a_storm_of_sizes_draws_once() -> None:
+    host = Host(talk(1000))
+
+    async def body(pilot: Pilot[None]) -> None:
+        drawn = host.drawing.times
+        for width in range(61, 100):
+            size = Size(width, 16)
+            host.post_message(events.Resize(size, size))
+        await until(pilot, lambda: host.view._column.screen == 98)
+        assert host.drawing.times - drawn <= 3 * 16
+
+    run(host, body)
+
+
+def test_a_column_in_the_middle() -> None:
+    host = Host([Answered("x" * 200)], max_width=40)
+
+    async def body(pilot: Pilot[None]) -> None:
+        assert host.shown()[0] == " " * 9 + "| " + "x" * 38
+        host.view.set_max_width(0)
+        assert host.shown()[0] == " | " + "x" * 55
+
+    run(host, body)
+
+
+def test_another_look_keeps_the_place() -> None:
+    host = Host(talk(100))
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.scroll_to_block(50)
+        was, drawn = host.shown(), host.drawing.times
+        host.view.set_look(msgspec.structs.replace(LOOK, width=7))
+        assert host.drawing.times == drawn
+        host.view.set_look(Look(width=7, palette=LOOK.palette, diff="split"))
+        assert host.shown() == was
+        assert 0 < host.drawing.times - drawn <= 16
+
+    run(host, body)
+
+
+def test_search_finds_what_is_folded_and_never_drawn() -> None:
+    blocks = talk(400)
+    blocks[42] = call(42, lines("inside", 20) + "\nThe Needle is here")
+    blocks[300] = Thought("a needle that was thought\nNEEDLE", 1.0)
+    host = Host(blocks)
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.find("needle")
+        await until(pilot, lambda: host.last(Found) and found(host)[2])
+        assert found(host) == (1, 3, True)
+        assert " | The Needle is here" in host.shown()
+        host.view.find_next(1)
+        await until(pilot, lambda: found(host)[0] == 2)
+        assert " | a needle that was thought" in host.shown()
+        host.view.find_next(-1)
+        await until(pilot, lambda: found(host)[0] == 1)
+        assert " | The Needle is here" in host.shown()
+        host.blocks.append(Told("needle"))
+        host.view.changed(range(400, 401))
+        await until(pilot, lambda: found(host)[1] == 4)
+        host.view.find("")
+        await until(pilot, lambda: found(host) == (0, 0, True))
+
+    run(host, body)
+
+
+def test_the_current_match_stands_out() -> None:
+    host = Host([Told("one needle, another needle"), Told("needle")])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.find("needle")
+        await until(pilot, lambda: host.last(Found))
+
+        def colours(y: int) -> list[object]:
+            return [segment.style.bgcolor for segment in host.view.render_line(y) if segment.text == "needle" and segment.style]
+
+        first = colours(0)
+        assert len(set(first)) == 2
+        assert colours(1) == first[1:]
+        host.view.find_next()
+        assert colours(0) == first[::-1]
+
+    run(host, body)
+
+
+def test_the_cursor_and_what_is_asked_for() -> None:
+    host = Host(talk(30))
+
+    async def body(pilot: Pilot[None]) -> None:
+        await pilot.press("c")
+        assert host.last(CopyRequested) is None
+        await pilot.press("alt+up")
+        assert host.view.cursor == 29
+        assert [host.view._line(y, host.view.rich_style).text[:7] for y in (9, 10, 15)] == [" | b28.", "▌| b29.", "▌| b29."]
+        await pilot.press("alt+up", "enter")
+        assert host.view.cursor == 28
+        await pilot.press("c", "y", "o")
+        await until(pilot, lambda: host.last(OpenRequested))
+        copied, quoted, opened = host.last(CopyRequested), host.last(QuoteRequested), host.last(OpenRequested)
+        assert isinstance(copied, CopyRequested)
+        assert isinstance(quoted, QuoteRequested)
+        assert isinstance(opened, OpenRequested)
+        assert copied.text == quoted.text == host.view.text_of(28)
+        assert (opened.index, opened.block) == (28, host.blocks[28])
+        for _ in range(28):
+            await pilot.press("alt+up")
+        assert host.view.cursor == 0
+        assert host.shown()[0] == " | b0.0"
+        await pilot.press("alt+up")
+        assert host.view.cursor == 0
+        for _ in range(30):
+            await pilot.press("alt+down")
+        assert host.view.following
+
+    run(host, body)
+
+
+def test_a_click_on_the_first_line_unfolds() -> None:
+    host = Host([call(1, lines("inside", 3)), Told("after")])
+
+    async def body(pilot: Pilot[None]) -> None:
+        await pilot.click(host.view, offset=(5, 0))
+        await until(pilot, lambda: host.shown()[1] == " | inside.0")
+        await pilot.click(host.view, offset=(5, 1))
+        await pilot.pause()
+        assert host.shown()[1] == " | inside.0"
+        await pilot.click(host.view, offset=(5, 0))
+        await until(pilot, lambda: host.shown()[1] == " | after")
+        await pilot.click(host.view, offset=(5, 9))
+        assert host.view.cursor == 0
+
+    run(host, body)
+
+
+def test_a_selection_copies_text_without_gutters() -> None:
+    host = Host([Told("first line\nsecond line"), Answered("third\nfourth"), *talk(2)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        await pilot.mouse_down(host.view, offset=(9, 0))
+        await pilot.hover(host.view, offset=(7, 2))
+        await pilot.mouse_up(host.view, offset=(7, 2))
+        await until(pilot, lambda: host.screen.get_selected_text())
+        assert host.screen.get_selected_text() == "line\nsecond line\nthird"
+        # What grows above doesn't move the selection.
+        host.blocks[0] = Told("zero\nfirst line\nsecond line")
+        host.view.changed(range(1))
+        assert str(host.screen.get_selected_text()).endswith("third")
+
+    run(host, body)
+
+
+@pytest.mark.parametrize("end", [(0, 1), (58, 15)])
+def test_a_selection_that_ends_beside_the_text(end: tuple[int, int]) -> None:
+    host = Host([Told("first\nsecond"), Told("third")], max_width=20)
+
+    async def body(pilot: Pilot[None]) -> None:
+        left = host.view._column.left
+        await pilot.mouse_down(host.view, offset=(left + 2, 0))
+        await pilot.hover(host.view, offset=end)
+        await pilot.mouse_up(host.view, offset=end)
+        await until(pilot, lambda: host.screen.get_selected_text())
+        assert host.screen.get_selected_text() == ("first" if end[1] == 1 else "first\nsecond\nthird")
+
+    run(host, body)
+
+
+def test_everything_can_be_selected() -> None:
+    blocks: list[Block] = [Told(f"line {index}") for index in range(200)]
+    host = Host(blocks)
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.text_select_all()
+        await until(pilot, lambda: host.screen.get_selected_text())
+        assert host.screen.get_selected_text() == "\n".join(f"line {index}" for index in range(200))
+
+    run(host, body)
+
+
+def test_calls_on_the_screen_want_their_diffs_once() -> None:
+    changed = msgspec.structs.replace(call(1, "x"), changes=(_change("a.py"),))
+    host = Host([changed, *talk(60), msgspec.structs.replace(changed, call=call(2, "").call)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        def wanted() -> list[str]:
+            return [message.call_id for message in host.told if isinstance(message, WantDiffs)]
+
+        await until(pilot, lambda: wanted() == ["call2"])
+        await pilot.press("pageup", "pageup", "end", "home")
+        await until(pilot, lambda: wanted() == ["call2", "call1"])
+        assert isinstance(host.blocks[0], Called)
+        host.blocks[0] = msgspec.structs.replace(host.blocks[0], changes=(_change("a.py"), _change("b.py")))
+        host.view.changed(range(1))
+        await until(pilot, lambda: wanted() == ["call2", "call1", "call1"])
+
+    run(host, body)
+
+
+def test_a_block_that_comes_in_before_others() -> None:
+    """A thought that did not stream is put before the answer that did."""
+    host = Host([*talk(40), Answered("answer", done=False), call(1, lines("inside", 5))])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.toggle(41)
+        host.view.follow_end()
+        host.view.set_cursor(41)
+        host.blocks[40:41] = [Thought("thought", 1.0), Answered("answer")]
+        host.view.changed(range(40, 43))
+        assert host.view.cursor == 42
+        assert " | thought" in host.shown()
+        assert " | inside.4" in host.shown()
+        host.view.scroll_to_block(41)
+        was = host.shown()
+        host.blocks.insert(41, Thought("another", 1.0))
+        host.view.changed(range(41, 44))
+        assert host.shown() == was or host.view.following
+
+    run(host, body)
+
+
+def test_other_blocks_altogether() -> None:
+    host = Host(talk(100))
+
+    async def body(pilot: Pilot[None]) -> None:
+        await pilot.press("home")
+        host.view.show([Told("other")])
+        assert host.shown() == [" | other", *[""] * 15]
+        assert host.view.following
+
+    run(host, body)
+
+
+def test_memory_is_bounded() -> None:
+    host = Host(talk(10_000), most_lines=500)
+
+    async def body(pilot: Pilot[None]) -> None:
+        for index in range(0, 10_000, 10):
+            host.view.scroll_to_block(index)
+            assert host.view.cached_lines <= 500 + 2 * 16
+
+    run(host, body)
+
+
+def test_nothing_happens_when_nothing_does() -> None:
+    host = Host(talk(100))
+
+    async def body(pilot: Pilot[None]) -> None:
+        assert not host.view.auto_refresh
+        assert not list(host.view._timers)
+        drawn = host.drawing.times
+        for _ in range(5):
+            await pilot.pause()
+        assert host.drawing.times == drawn
+
+    run(host, body)
+
+
+def test_a_flush_lays_out_nothing() -> None:
+    """Textual's own way to tell a height lays out the whole screen."""
+    host = Host([Answered("start", done=False)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        layouts = host.view._layout_updates
+        for index in range(60):
+            host.blocks[0] = Answered(lines("stream", index + 1), done=False)
+            host.view.changed(range(1))
+            await pilot.pause()
+        assert host.view._layout_updates == layouts
+        assert host.view.virtual_size.height == 60
+        assert host.view.vertical_scrollbar.window_virtual_size == 60
+        assert host.view.vertical_scrollbar.position == 44
+
+    run(host, body)
+
+
+def _change(path: str) -> FileChange:
+    return FileChange(path, MISSING, MISSING)
