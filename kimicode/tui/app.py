@@ -94,7 +94,7 @@ class KimicodeApp(App[object]):
     ESCAPE_TO_MINIMIZE = False
     CSS_PATH = None
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "act('interrupt')", "stop", show=False, priority=True),
+        Binding("ctrl+c", "act('interrupt')", "stop", show=False),
         Binding("ctrl+q", "act('leave')", "quit", show=False),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
         Binding("f1", "act('help')", "help"),

@@ -106,7 +106,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
 | Ctrl+Z | suspend |
 | Ctrl+D | quit |
 """
-    AUTO_FOCUS: ClassVar[str | None] = "PromptEditor"
+    AUTO_FOCUS: ClassVar[str | None] = "#prompt PromptArea"
 
     def __init__(self, ui: UiSettings, palette: Palette, draw: DrawBlock, prompt: PromptEditor) -> None:
         super().__init__(id="main")
@@ -302,6 +302,13 @@ Write what you want and press Enter. The agent works below; what it does stands 
     def _count_found(self, event: Found) -> None:
         more = "" if event.done else "…"
         self.find_bar.tell(f"{event.number} of {event.count}{more}" if event.count else "nothing found" if event.done else "…")
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters that nobody else takes are meant for the prompt."""
+        if event.is_printable and event.character and self.focused is self.transcript:
+            event.stop()
+            self.prompt.focus()
+            self.prompt.area.insert(event.character)
 
     def on_click(self, event: events.Click) -> None:
         """The line that says that there is more leads there."""
