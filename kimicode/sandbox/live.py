@@ -35,7 +35,8 @@ class Live:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Never raises, tells nothing by itself."""
-        self._pending += data
+        # Of a flood no more is copied than is needed to see that it is one.
+        self._pending += data[-(4 * self._most + 1) :]
         if len(self._pending) > 4 * self._most:
             self._shorten()
         if self._timer is None and not self._closed:
