@@ -19,6 +19,7 @@ from kimicode.interactive.prompt.meaning import mentions
 from kimicode.interactive.prompt.tokens import Tokens
 
 _MARKED: Final = re.compile(r"^#{1,6} .*|^\s*```.*|`[^`\n]+`", re.MULTILINE)
+_FLAG_LETTERS: Final = ("\U0001f1e6", "\U0001f1ff")
 _COLOURED: Final = 2_000
 """Longer lines are shown plain: colour is not worth a slow key."""
 
@@ -144,6 +145,8 @@ class PromptArea(TextArea):
                 return span.end if forwards else span.start
         if column <= 0 or column >= len(line) or (line[column].isascii() and line[column - 1].isascii()):
             return column
+        if _half_flag(line, column):
+            return column + 1 if forwards else column - 1
         # A cluster is short; what is far away does not matter.
         first = max(0, column - 32)
         for start, end, _ in split_graphemes(line[first : column + 32])[0]:
@@ -162,3 +165,11 @@ class PromptArea(TextArea):
         event.stop()
         event.prevent_default()
         self._pasted(event.text)
+
+
+def _half_flag(line: str, column: int) -> bool:
+    """True between the two letters that make a flag, which the tables of clusters don't know."""
+    before = column
+    while before > 0 and _FLAG_LETTERS[0] <= line[before - 1] <= _FLAG_LETTERS[1]:
+        before -= 1
+    return (column - before) % 2 == 1 and _FLAG_LETTERS[0] <= line[column] <= _FLAG_LETTERS[1]
