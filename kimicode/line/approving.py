@@ -6,7 +6,7 @@ A number always means the same, whatever else may be answered. What this module 
 from typing import Final
 
 from kimicode.line.diffs import summary, whole_diff
-from kimicode.line.words import Line, count, flat, safe
+from kimicode.line.words import Line, count, flat, spoken
 from kimicode.sandbox.approval import Answer, Choice, Question
 
 _WHY: Final = "5"
@@ -34,12 +34,13 @@ def question_lines(question: Question, *, answers: bool = True) -> tuple[Line, .
     """The whole question, as it is read before it can be answered; `answers` are named at its end."""
     lines = [Line(f"{flat(question.tool)} wants to run or touch:", "Approval wanted:")]
     lines += map(Line, question.text().split("\n"))
-    lines += [Line(part, "Part of it:") for part in question.part_texts() if part != question.text()]
+    for part in question.part_texts():
+        if part != question.text():
+            lines += _spread("Part of it:", part)
     for file in question.files:
         lines += [Line(summary(file), "Would change:"), *map(Line, whole_diff(file))]
     lines += [Line(f"other programs run or obey {path!a} by themselves.", "Warning:") for path in question.executable_config]
-    first, *rest = safe(question.reason).split("\n")
-    lines += [Line(first, "Why you are asked:"), *map(Line, rest)]
+    lines += spoken("Why you are asked:", question.reason)
     if question.behind:
         lines.append(Line(f"{count(question.behind, 'more question')} after this one.", "Notice:"))
     return (*lines, *_answers(question)) if answers else tuple(lines)
@@ -68,6 +69,12 @@ def wants_to_say_why(said: str) -> bool:
 def answered_line(answer: Answer) -> Line:
     """What was decided, so that it is heard."""
     return Line(_SAID[answer.choice], "Answer:")
+
+
+def _spread(role: str, shown: str) -> list[Line]:
+    """A text that is harmless already, on as many lines as it has."""
+    first, *rest = shown.split("\n")
+    return [Line(first, role), *map(Line, rest)]
 
 
 def _offered(question: Question, choice: Choice) -> bool:

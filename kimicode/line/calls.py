@@ -35,6 +35,10 @@ _COUNTED: Final = {"read": "line", "grep": "line", "glob": "line", "symbols": "l
 
 def title(call: ToolCall) -> str:
     """The tool and what it is about, on one line."""
+    return _title(call).rstrip()
+
+
+def _title(call: ToolCall) -> str:
     name = flat(call.name, 60)
     args = _arguments(call)
     match call.name:

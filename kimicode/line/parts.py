@@ -12,11 +12,19 @@ from typing import Protocol, cast
 import msgspec
 
 from kimicode.home import kimicode_home
-from kimicode.interactive.commands.values import Command
 from kimicode.interactive.desk import Desk
-from kimicode.interactive.prompt.complete import completions
+from kimicode.interactive.prompt.complete import Offer, completions
 from kimicode.interactive.prompt.files import WorkspaceFiles, list_files
 from kimicode.line.reader import Complete, Completion, Memory
+
+
+class Known(Offer, Protocol):
+    """A command that both user interfaces have."""
+
+    @property
+    def complete(self) -> Callable[[Desk], Sequence[str]] | None:
+        """What it takes, or None."""
+        ...
 
 
 class Shell(Protocol):
@@ -39,7 +47,7 @@ class Offered(msgspec.Struct, frozen=True):
 class Parts(msgspec.Struct, frozen=True):
     """The parts; None where one is not there."""
 
-    commands: Sequence[Command] = ()
+    commands: Sequence[Known] = ()
     perform: Callable[[Desk, str], Awaitable[object]] | None = None
     memory: Memory | None = None
     shell: Shell | None = None
@@ -54,7 +62,7 @@ def find_parts(environ: Mapping[str, str], workspace: Path, width: int) -> Parts
     make_history = cast("Callable[[Path, Path], Memory] | None", getattr(history, "History", None))
     make_shell = cast("Callable[..., Shell] | None", getattr(shells, "UserShell", None))
     return Parts(
-        commands=cast("Sequence[Command]", getattr(registry, "COMMANDS", ())),
+        commands=cast("Sequence[Known]", getattr(registry, "COMMANDS", ())),
         perform=cast("Callable[[Desk, str], Awaitable[object]] | None", getattr(registry, "perform", None)),
         memory=None if make_history is None else make_history(kimicode_home(environ) / "prompts.jsonl", workspace),
         shell=None if make_shell is None else make_shell(environ, workspace, columns=width),
@@ -63,7 +71,7 @@ def find_parts(environ: Mapping[str, str], workspace: Path, width: int) -> Parts
 
 
 def completer(
-    commands: Sequence[Command], own: Sequence[Offered], desk: Callable[[], Desk | None], environ: Mapping[str, str], workspace: Path
+    commands: Sequence[Known], own: Sequence[Offered], desk: Callable[[], Desk | None], environ: Mapping[str, str], workspace: Path
 ) -> Complete:
     """What can stand at the cursor: commands, their arguments, files of the workspace. For a thread: it may wait for the disk."""
     files = WorkspaceFiles(lambda: list_files(workspace, environ))

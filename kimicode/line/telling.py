@@ -147,7 +147,7 @@ class Teller:
             return ()
         role = "" if said.begun else "Assistant:"
         said.begun = True
-        text = text.removesuffix("\n") if not block.done else text.rstrip()
+        text = text.removesuffix("\n") if not block.done else text.rstrip(" \n")
         return spoken(role, text) if text or not block.done else ()
 
     def _sentences(self, index: int, block: Answered) -> int:

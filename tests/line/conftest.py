@@ -56,6 +56,12 @@ class Source:
     def isatty(self) -> bool:
         return self.terminal
 
+    def put(self, text: str) -> None:
+        self.put_bytes(text.encode())
+
+    def put_bytes(self, data: bytes) -> None:
+        os.write(self.writing, data)
+
     def end(self) -> None:
         if not self.closed:
             self.closed = True
@@ -98,6 +104,11 @@ class Rig:
         if self.source.terminal:
             self.sink.write(f"{text}\n")
         os.write(self.source.writing, f"{text}\n".encode())
+
+    def stop(self) -> None:
+        """Press Ctrl-C, as a terminal without an editor has it."""
+        self.sink.write("^C")
+        self.mode.stop()
 
     async def until(self, text: str) -> None:
         """Wait until this was printed, after what was waited for or typed before."""
@@ -162,6 +173,12 @@ def rig(tmp_path: Path) -> Callable[..., Callable[[], Rig]]:
         return lambda: Rig(tmp_path, script, **options)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def streams_of() -> Callable[..., tuple[Source, Sink]]:
+    """Makes the streams of a terminal, or of a pipe."""
+    return lambda terminal: (Source(terminal=terminal), Sink(terminal=terminal))
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_a_run_is_interrupted_while_a_prompt_waits(rig, session, golden):
         await at.until("Assistant: First.")
         at.type("And then this.")
         await at.until("1 waiting.")
-        at.mode.stop()
+        at.stop()
         await at.until("Interrupted after")
         await at.at_prompt()
         at.type("! not a shell here")

@@ -103,7 +103,7 @@ def test_earlier_prompts_come_back(keys, text):
     async def act(reader, pipe, screen):
         reading = asyncio.ensure_future(reader.prompt())
         async with asyncio.timeout(WAIT_S):
-            while len(reader._session.default_buffer._working_lines) < 4:
+            while len(reader._session.default_buffer._working_lines) < 4:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)  # they are read beside everything else
         pipe.send_text(keys)
         return await asyncio.wait_for(reading, WAIT_S)
