@@ -7,31 +7,25 @@ What this module does not do: parse the command line, or decide what a rewind do
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from kimicode.errors import RefusedError, SessionError, UsageError
-from kimicode.events import Event, SessionStarted
-from kimicode.files.place import open_file
+from kimicode.errors import RefusedError, UsageError
 from kimicode.home import kimicode_home
 from kimicode.session.log import read_events
 from kimicode.session.perform import finish_interrupted, look_and_plan, perform
 from kimicode.session.preimages import PreImages
+from kimicode.session.preview import lines_of, named, workspace_of
 from kimicode.session.rewind import FileStep, RewindPlan
 from kimicode.session.store import SessionStore
 from kimicode.session.turns import Turn, turns_of
 from kimicode.streams import complain
-from kimicode.text import Untrusted, render_exact, render_safe
+from kimicode.text import Untrusted, render_safe
 
 _PROMPT_WIDTH: Final = 70
-_MOST_COUNTED: Final = 4 << 20
-"""Lines of larger files are not counted."""
-
 Ask = Callable[[str], str]
 """Puts a question to the user; the answer without its newline."""
 
@@ -89,7 +83,7 @@ def rewind(store: SessionStore, session_id: str, wanted: Wanted, contents: PreIm
         _show(plan, contents)
         if ask is not None:
             chosen = {
-                step.place for step in plan.files if step.conflict and _yes(ask, f"Overwrite {_named(step)}, although {step.conflict}?")
+                step.place for step in plan.files if step.conflict and _yes(ask, f"Overwrite {named(step)}, although {step.conflict}?")
             }
             if chosen:
                 plan = look(store, session_id, wanted, contents, lambda step: wanted.force or step.place in chosen)
@@ -98,7 +92,7 @@ def rewind(store: SessionStore, session_id: str, wanted: Wanted, contents: PreIm
             return RefusedError.exit_code if plan.refused else 0
         if ask is not None and not _yes(ask, "Rewind?"):
             raise RefusedError("not rewound", hint="Nothing was changed.")
-        perform(plan, store, session_id, log.append, contents=contents, workspace=_workspace(read_events(store.path(session_id))))
+        perform(plan, store, session_id, log.append, contents=contents, workspace=workspace_of(read_events(store.path(session_id))))
     return _ended(plan)
 
 
@@ -127,51 +121,8 @@ def _list(turns: tuple[Turn, ...]) -> None:
 def _show(plan: RewindPlan, contents: PreImages) -> None:
     if plan.conversation:
         _write(f"conversation  to before turn {plan.turn}")
-    for step in plan.files:
-        if step.ready:
-            _write(f"{step.action:<12}  {_named(step)}  {_counts(step, contents)}".rstrip())
-        else:
-            word = "stays" if step.stays else "conflict" if step.conflict and not step.problem else "impossible"
-            reason = "it is not empty" if step.stays else step.problem or step.conflict
-            _write(f"{word:<12}  {_named(step)}  {reason}")
-
-
-def _named(step: FileStep) -> str:
-    """What is to be approved is shown exactly, on one line."""
-    state = step.current if step.target.kind == "missing" else step.target
-    kind = {"folder": "/", "link": f" -> {state.target}"}.get(state.kind, "")
-    return render_exact(step.name + kind).replace("\n", "")
-
-
-def _counts(step: FileStep, contents: PreImages) -> str:
-    """Lines that are only in the new text and only in the old one."""
-    if step.target.kind == step.current.kind and step.target.digest == step.current.digest:
-        return f"mode {step.current.mode:o} to {step.target.mode:o}" if step.target.mode != step.current.mode else ""
-    if max(step.target.size, step.current.size) > _MOST_COUNTED:
-        return f"{step.current.size} to {step.target.size} bytes"
-    try:
-        old, new = _now(step), contents.load(step.target.digest) if step.target.kind == "file" else b""
-    except (OSError, SessionError):
-        return ""
-    if b"\0" in old or b"\0" in new:
-        return f"binary, {len(old)} to {len(new)} bytes"
-    before, after = Counter(old.splitlines()), Counter(new.splitlines())
-    return f"+{(after - before).total()} -{(before - after).total()}"
-
-
-def _now(step: FileStep) -> bytes:
-    if step.current.kind != "file":
-        return b""
-    with open(open_file(step.place), "rb") as file:
-        return file.read()
-
-
-def _workspace(events: Iterable[Event]) -> Path:
-    workspace = Path("/")
-    for event in events:
-        if isinstance(event, SessionStarted):
-            workspace = Path(event.workspace)
-    return workspace.resolve()
+    for line in lines_of(plan, contents):
+        _write(f"{line.word:<12}  {line.name}  {line.detail}".rstrip())
 
 
 def _time(at: str) -> str:

@@ -16,7 +16,7 @@ from kimicode.interactive.commands import (
     commit,
     context,
     export,
-    help,  # noqa: A004
+    help,
     models,
     permissions,
     project,
