@@ -1,7 +1,8 @@
 """An answer that streams in → lines, each part drawn once for good as soon as nothing that follows can change it.
 
-What is open is drawn anew each time: a paragraph, a list, a table. A fence that is open is drawn in pieces, each coloured alone and, beyond
-`_PLAIN_FROM` lines, not at all; when it closes it is drawn once more, whole. So the end of a long answer costs what its beginning did.
+What is open is drawn anew each time: a paragraph, a table. A long list or fence that is open is drawn in pieces, those of a fence each
+coloured alone and, beyond `_PLAIN_FROM` lines, not at all; when it ends it is drawn once more, whole. So the end of a long answer costs
+what its beginning did. What this module does not do: read Markdown.
 """
 
 import re
@@ -12,11 +13,14 @@ from textual.strip import Strip
 
 from kimicode.text import Untrusted, render_safe
 from kimicode.tui.draw.lines import Line, hung, source_lines, strips, wrapped
-from kimicode.tui.draw.markdown import fence, find_boundary, markdown
+from kimicode.tui.draw.markdown import fence, find_boundary, find_item, markdown
 from kimicode.tui.draw.values import Drawn, Look
 
 _PIECE_LINES: Final = 20
 """So many lines of an open fence are drawn for good together: what a lexer reads in a millisecond or two."""
+
+_LIST_PIECE: Final = 2_000
+"""Characters of an open list from which on its finished items are kept."""
 
 _PLAIN_FROM: Final = 200
 _MOST_CHARS: Final = 50_000
@@ -71,9 +75,28 @@ class _Drawing:
             elif not self._advance(done):
                 break
             sealed, sealed_lines = self._at, len(self._lines)
+        loose = loose_lines = 0
+        if sealed == self._at < len(self._text) and not done:
+            at = self._open_list()
+            loose, loose_lines, self._at = at - sealed, len(self._lines) - sealed_lines, at
         if self._at < len(self._text):
-            self._rest(self._text[self._at :], done)
-        return Drawn(tuple(self._lines), sealed=sealed, sealed_lines=sealed_lines)
+            self._rest(self._text[self._at :], done, apart=not loose or self._text.endswith("\n\n", 0, self._at))
+        return Drawn(tuple(self._lines), sealed=sealed, sealed_lines=sealed_lines, loose=loose, loose_lines=loose_lines)
+
+    def _open_list(self) -> int:
+        """Of a long list that is open, whole items are kept until it ends. Where those that are not kept begin."""
+        at = self._loose_from()
+        if at > self._at:
+            self._lines += self._before.lines[len(self._lines) : len(self._lines) + self._before.loose_lines]
+        if len(self._text) - at <= _LIST_PIECE or (item := find_item(self._text, at)) == at:
+            return at
+        apart = at == self._at or self._text.endswith("\n\n", 0, at)
+        self._add(markdown(self._text[at:item], self._width, self._look.palette), apart=apart)
+        return item
+
+    def _loose_from(self) -> int:
+        """Where the part of the open block begins that is not kept yet."""
+        return self._at + self._before.loose if self._before.sealed == self._at else self._at
 
     def _advance(self, done: bool) -> bool:
         """Draw blocks that are complete. False where only the rest is left."""
@@ -81,8 +104,9 @@ class _Drawing:
         long = len(self._text) > limit
         if done and not long:
             return False
-        end = find_boundary(self._text[:limit] if long else self._text, self._at)
-        if end > self._at:
+        start = self._loose_from()
+        end = find_boundary(self._text[:limit] if long else self._text, start)
+        if end > start:
             self._add(markdown(self._text[self._at : end], self._width, self._look.palette))
         elif long and (end := self._text.rfind("\n", self._at, limit) + 1 or self._text.find("\n", limit) + 1):
             self._add(self._plain(self._text[self._at : end]))
@@ -91,19 +115,19 @@ class _Drawing:
         self._at = end
         return True
 
-    def _rest(self, text: str, done: bool) -> None:
+    def _rest(self, text: str, done: bool, *, apart: bool) -> None:
         if len(text) > _MOST_CHARS:
-            self._add(self._plain(text))
+            self._add(self._plain(text), apart=apart)
             return
         shown = text if done else mended(_HALF.sub("", text))
-        self._add(markdown(shown, self._width, self._look.palette))
+        self._add(markdown(shown, self._width, self._look.palette), apart=apart)
 
     def _plain(self, text: str) -> list[Line]:
         return [part for line in source_lines(text) for part in wrapped([(line, self._look.palette["text"])], self._width)]
 
     def _closed(self, opened: _Fence) -> tuple[int, int] | None:
         """Where the closing line begins and ends, if there is one."""
-        start = max(opened.body, self._at + self._before.loose if self._at == self._before.sealed else 0)
+        start = max(opened.body, self._loose_from())
         tail = render_safe(Untrusted(self._text[start:]))
         found = opened.closer.search(tail)
         if found is None:
@@ -122,9 +146,8 @@ class _Drawing:
     def _open_fence(self, opened: _Fence) -> Drawn:
         """Of what is open, whole pieces are kept until it closes."""
         sealed, sealed_lines = self._at, len(self._lines)
-        again = self._before.loose > 0 and self._before.sealed == sealed
-        at = sealed + self._before.loose if again else opened.body
-        if again:
+        at = max(opened.body, self._loose_from())
+        if at > opened.body:
             self._lines += self._before.lines[sealed_lines : sealed_lines + self._before.loose_lines]
         while (end := _nth_line(self._text, at, _PIECE_LINES)) is not None:
             self._add_code(self._text[at:end], opened, sealed_lines)

@@ -67,7 +67,7 @@ def _file(file: FileText, look: Look, context: int, *, apart: bool) -> Iterator[
     split = look.diff == "split" or (look.diff == "auto" and look.width >= SPLIT_FROM)
     draw = _Split(file, look) if split and look.width >= _LEAST_FOR_SPLIT and file.before and file.after else _Unified(file, look)
     for at, hunk in enumerate(hunks):
-        if at or hunk.rows[0].number > 1:
+        if at or hunk.heading:
             yield shortened([(f"  ⋯ {safe(hunk.heading)}".rstrip(), look.palette["hunk"])], look.width)
         yield from draw.hunk(hunk)
 

@@ -39,14 +39,35 @@ def find_boundary(text: str, start: int) -> int:
 
     That is where the last block of what has whole lines begins: it may still grow, or become something else; those before it cannot.
     """
-    end = text.rfind("\n", start) + 1
-    if end <= start:
-        return start
-    tokens: list[Token] = []
-    _parser().block.parse(render_safe(Untrusted(text[start:end])), _parser(), {}, tokens)
+    tokens = _block_tokens(text, start)
     first = next((token.map[0] for token in reversed(tokens) if token.level == 0 and token.nesting >= 0 and token.map), 0)
-    at = start
-    for _ in range(first):
+    return _line(text, start, first)
+
+
+def find_item(text: str, start: int) -> int:
+    """Where the last item of the list that begins at `start` begins; `start` where there is no list, or only one item."""
+    tokens = _block_tokens(text, start)
+    if not tokens or tokens[0].type not in ("bullet_list_open", "ordered_list_open"):
+        return start
+    return _line(
+        text,
+        start,
+        next((token.map[0] for token in reversed(tokens) if token.type == "list_item_open" and token.level == 1 and token.map), 0),
+    )
+
+
+def _block_tokens(text: str, start: int) -> list[Token]:
+    """The blocks of what has whole lines."""
+    end = text.rfind("\n", start) + 1
+    tokens: list[Token] = []
+    if end > start:
+        _parser().block.parse(render_safe(Untrusted(text[start:end])), _parser(), {}, tokens)
+    return tokens
+
+
+def _line(text: str, at: int, lines: int) -> int:
+    """Where the line after so many others begins."""
+    for _ in range(lines):
         at = text.index("\n", at) + 1
     return at
 

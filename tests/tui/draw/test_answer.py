@@ -101,3 +101,25 @@ def test_a_very_long_paragraph_is_plain_text():
     drawn = draw_answer("*word* " * 20_000, True, LOOK)
     assert "*word*" in plain(drawn)
     assert "… 138,000 more" in plain(drawn)
+
+
+def test_an_open_list_is_kept_in_pieces_and_drawn_whole_when_it_ends():
+    text = "".join(f"{at}. item number {at} with some words\n     - and one below\n" for at in range(1, 300))
+    before = None
+    for end in range(0, len(text), 500):
+        before = draw_answer(text[:end], False, LOOK, before)
+    assert before is not None
+    assert before.sealed == 0
+    assert before.loose > len(text) - 4_000
+    assert "  150. item" in plain(before)
+    ended = draw_answer(text + "\nAfter.\n\nEnd", False, LOOK, before)
+    assert ended.loose == 0
+    assert ended.lines == draw_answer(text + "\nAfter.\n\nEnd", False, LOOK).lines
+    assert draw_answer(text, True, LOOK, before).lines == draw_answer(text, True, LOOK).lines
+
+
+@settings(max_examples=15, deadline=None)
+@given(text=DOCUMENTS, cuts=st.lists(st.integers(0, 20_000), max_size=8))
+def test_pieces_of_long_texts_are_the_whole(text, cuts):
+    long = "".join(f"- item {at} of a list\n" for at in range(200)) + text + "\n" + "1. one\n\n" * 300 + text
+    assert streamed(long, cuts).lines == draw_answer(long, True, LOOK).lines
