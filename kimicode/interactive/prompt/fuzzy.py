@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints: TypeAlias = NDArray[np.int32]
+Scores: TypeAlias = NDArray[np.int16]
 Codes: TypeAlias = NDArray[np.uint8] | NDArray[np.uint32]
 
 _SCORED: Final = 2_000
@@ -31,7 +32,9 @@ _CAMEL: Final = 7
 _IN_A_ROW: Final = 8
 _IN_NAME: Final = 3
 _GAP: Final = 4
-_NEVER: Final = -(1 << 20)
+_NEVER: Final = -(1 << 14)
+"""Fits 16 bits, as all scores do, and stays low whatever a character adds."""
+
 _RECENT: Final = 12
 _FINE: Final = 256
 """Of equal scores the shorter path is better: lengths below this are told apart."""
@@ -95,7 +98,7 @@ class Finder:
             candidates = candidates[_top(rough, _SCORED)]
         if overtaken():
             return None
-        scores = self._table(query, candidates)[-1].max(axis=1, initial=_NEVER) + self._extra[candidates]
+        scores = self._table(query, candidates)[-1].max(axis=1, initial=_NEVER).astype(np.int32) + self._extra[candidates]
         order = _top(scores * _FINE - np.minimum(self._ends[candidates] - self._starts[candidates], _FINE - 1), limit)
         return self._traced(query, candidates[order], scores[order])
 
@@ -131,30 +134,31 @@ class Finder:
         owners = np.searchsorted(self._ends, places, side="right").astype(np.int32)
         return np.unique(owners[places + len(query) <= self._ends[owners]])
 
-    def _table(self, query: str, rows: Ints) -> list[Ints]:
+    def _table(self, query: str, rows: Ints) -> list[Scores]:
         """For each character of the query: the score of the best match that ends at each place of each path; `_NEVER` where none does."""
         codes, bonus = self._window(rows)
-        best: list[Ints] = []
+        best: list[Scores] = []
+        never = np.int16(_NEVER)
         for number, char in enumerate(query):
             here = codes == ord(char)
             if not number:
-                best.append(np.where(here, _MATCH + 2 * bonus, _NEVER).astype(np.int32))
+                best.append(np.where(here, _MATCH + 2 * bonus, never))
                 continue
             before = _shifted(best[-1], 1)
             # A gap costs the same for every length, so the best end further left is what counts.
             gap = np.maximum.accumulate(_shifted(before, 1), axis=1) - _GAP
             reached = np.maximum(before + np.maximum(bonus, _IN_A_ROW), gap + bonus) + _MATCH
-            best.append(np.where(here & (reached > _NEVER // 2), reached, _NEVER).astype(np.int32))
+            best.append(np.where(here & (reached > _NEVER // 2), reached, never))
         return best
 
-    def _window(self, rows: Ints) -> tuple[Codes, Ints]:
+    def _window(self, rows: Ints) -> tuple[Codes, Scores]:
         """The last characters of some paths and what a match there is worth, as one row each, aligned at the end; 0 before the start."""
         ends, starts = self._ends[rows], self._starts[rows]
         width = int(min(_WINDOW, (ends - starts).max(initial=1)))
         at = ends[:, None] + np.arange(-width, 0, dtype=np.int32)
         inside = at >= starts[:, None]
         at = np.maximum(at, 0)
-        return np.where(inside, self._codes[at], 0), self._bonus[at].astype(np.int32)
+        return np.where(inside, self._codes[at], 0), self._bonus[at].astype(np.int16)
 
     def _traced(self, query: str, rows: Ints, scores: Ints) -> tuple[Found, ...]:
         """With the places of the matches, found by going back through the table."""
@@ -229,7 +233,7 @@ def _step(places: Ints, ids: Ints, behind: Ints, ends: Ints) -> tuple[Ints, Ints
     return ids[fits], place[fits] + np.int32(1)
 
 
-def _shifted(rows: Ints, by: int) -> Ints:
+def _shifted(rows: Scores, by: int) -> Scores:
     """Each row moved to the right."""
     moved = np.full_like(rows, _NEVER)
     moved[:, by:] = rows[:, :-by]
