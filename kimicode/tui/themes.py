@@ -112,11 +112,15 @@ class Skin(msgspec.Struct, frozen=True):
     theme: Theme
     palette: Palette
 
+    @property
+    def name(self) -> str:
+        """What the settings call it. Textual's name for it has a prefix, because Textual has themes of its own with such names."""
+        return self.palette.name
+
 
 class _Colors(msgspec.Struct, frozen=True):
-    """One table. `title` tells a person what the theme is for."""
+    """One table."""
 
-    title: str
     table: Mapping[str, str]
     dark: bool = True
     ansi: bool = False
@@ -125,16 +129,14 @@ class _Colors(msgspec.Struct, frozen=True):
 def _tables() -> Mapping[str, _Colors]:
     bright = {token: _brightened(look) for token, look in _ANSI.items()}
     return {
-        "dark": _Colors("light on dark", _DARK),
-        "light": _Colors("dark on light", _LIGHT, dark=False),
-        "high-contrast": _Colors("white on black, strong colours", _CONTRAST),
-        "dark-blue-orange": _Colors("dark; added is blue and removed orange, for the colour-blind", {**_DARK, **_BLUE_ORANGE_DARK}),
-        "light-blue-orange": _Colors(
-            "light; added is blue and removed orange, for the colour-blind", {**_LIGHT, **_BLUE_ORANGE_LIGHT}, dark=False
-        ),
-        "ansi-dark": _Colors("the terminal's own 16 colours, on dark", bright, ansi=True),
-        "ansi-light": _Colors("the terminal's own 16 colours, on light", _ANSI, dark=False, ansi=True),
-        "no-color": _Colors("no colours at all", _NO_COLOR, ansi=True),
+        "dark": _Colors(_DARK),
+        "light": _Colors(_LIGHT, dark=False),
+        "high-contrast": _Colors(_CONTRAST),
+        "dark-blue-orange": _Colors({**_DARK, **_BLUE_ORANGE_DARK}),
+        "light-blue-orange": _Colors({**_LIGHT, **_BLUE_ORANGE_LIGHT}, dark=False),
+        "ansi-dark": _Colors(bright, ansi=True),
+        "ansi-light": _Colors(_ANSI, dark=False, ansi=True),
+        "no-color": _Colors(_NO_COLOR, ansi=True),
     }
 
 
@@ -142,15 +144,15 @@ def _brightened(look: str) -> str:
     return " ".join(f"bright_{word}" if word in _BRIGHT else word for word in look.split())
 
 
-def theme_names() -> Mapping[str, str]:
-    """Every theme's name, with a few words about it; `auto` comes first."""
-    return {"auto": "light or dark, as the terminal is", **{name: colors.title for name, colors in _tables().items()}}
+def themes() -> tuple[Skin, ...]:
+    """Every theme that there is."""
+    return tuple(map(_skin, _tables()))
 
 
 def theme_for(name: str, *, terminal_background: Rgb | None = None, no_color: bool = False) -> Skin:
     """The theme of that name; `auto` is light on a light terminal and dark otherwise. `no_color` beats the name.
 
-    Raises `KeyError` for a name that does not exist (`theme_names` has those that do).
+    Raises `KeyError` for a name that does not exist (`themes` has those that do).
     """
     if no_color:
         return _skin("no-color")
@@ -198,7 +200,7 @@ def _theme(name: str, colors: _Colors) -> Theme:
         **{f"kimi-{token.replace('_', '-')}": look for token, look in plain.items()},
     }
     return Theme(
-        name=name,
+        name=f"kimi-{name}",
         primary=plain["accent"],
         secondary=plain["tool"],
         warning=plain["warning"],
@@ -219,7 +221,7 @@ def _ansi_theme(name: str, colors: _Colors) -> Theme:
     dark, light = ("ansi_black", "ansi_bright_white") if colors.dark else ("ansi_bright_white", "ansi_black")
     cursor = "ansi_default" if name == "no-color" else plain["accent"]
     return Theme(
-        name=name,
+        name=f"kimi-{name}",
         ansi=True,
         primary=plain["accent"],
         secondary=plain["tool"],

@@ -2,11 +2,11 @@
 
 import pytest
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
-from kimicode.tui.themes import TOKENS, Rgb, is_light, luminance, theme_for, theme_names
+from kimicode.tui.themes import TOKENS, Rgb, is_light, luminance, theme_for, themes
 
-NAMES = [name for name in theme_names() if name != "auto"]
+NAMES = [skin.name for skin in themes()]
 COLORED = [name for name in NAMES if not theme_for(name).palette.ansi]
 NOT_TEXT = {"border"}
 
@@ -32,7 +32,8 @@ def background(theme: Theme) -> Rgb:
 def test_every_theme_has_every_token_and_makes_css(name):
     skin = theme_for(name)
     assert set(skin.palette.styles) == set(TOKENS)
-    assert skin.palette.name == skin.theme.name == name
+    assert (skin.palette.name, skin.theme.name) == (name, f"kimi-{name}")
+    assert skin.theme.name not in BUILTIN_THEMES
     assert {**skin.theme.to_color_system().generate(), **skin.theme.variables}["kimi-added-word"]
 
 
