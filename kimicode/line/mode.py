@@ -180,6 +180,8 @@ class LineMode:
         if self._parts.memory is not None and self._reader.answers:
             self.desk.background(self._remember(text))
         if text.startswith(">") and text[1:].strip():
+            if self.desk.busy:
+                self._reader.put((Line("said to the run after its present step.", "Steered:"),))
             self.desk.steer(text[1:].strip())
             return
         match meaning(text):

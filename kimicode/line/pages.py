@@ -10,14 +10,14 @@ from prompt_toolkit.utils import get_cwidth
 
 from kimicode.interactive.person import Code, Diff, Page, Part, Prose, Rows, Share, Words
 from kimicode.line.diffs import summary, whole_diff
-from kimicode.line.words import Line, flat, percent, safe
+from kimicode.line.words import Line, flat, heading, percent, safe
 
 _GAP: Final = "  "
 
 
 def page_lines(page: Page, width: int) -> tuple[Line, ...]:
     """All of a page, for a screen that is so wide."""
-    lines = [Line(f"{flat(page.title)}:")] if page.title else []
+    lines = [heading(page.title)] if page.title else []
     for part in page.parts:
         lines += part_lines(part, width)
     return tuple(lines)

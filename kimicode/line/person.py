@@ -10,11 +10,11 @@ from typing import Final, TypeVar, assert_never
 
 from kimicode.interactive.person import Field, Form, Level, Menu, Option, Page, Rows, Step
 from kimicode.line import approving, choosing
-from kimicode.line.choosing import Again, Chosen, Look
+from kimicode.line.choosing import Again, Chosen, Listing, Look
 from kimicode.line.pages import page_lines
 from kimicode.line.reader import Reader, Request, StoppedError
 from kimicode.line.speak import notice_lines
-from kimicode.line.words import Line, flat, safe
+from kimicode.line.words import Line, flat, heading, safe
 from kimicode.sandbox.approval import Answer, Choice, Question
 
 _EVERY_S: Final = 5.0
@@ -24,6 +24,7 @@ _ONE_BY_ONE: Final = 6
 """A form with more fields is filled in by picking the fields to change."""
 
 _EMPTY: Final = "-"
+_PICKING: Final = "Change any of them by its number; - empties one. Then k keeps all of it, x or Enter leaves everything as it was."
 _NOBODY: Final = "nobody can answer here, so the answer is no. Allow it beforehand, with a rule or --permission."
 
 
@@ -44,6 +45,14 @@ KEYS: Final = Page(
                 ("Ctrl+X Ctrl+E, or v in vi's normal mode", "write the prompt in your editor"),
                 ("> at the start", "say it to the run that goes on"),
                 ("! at the start", "run a command in your own shell"),
+            )
+        ),
+        Rows(
+            (
+                ("/speak", "what is read out, and how much of it"),
+                ("/output", "all that the last command printed"),
+                ("/thinking show", "the last thoughts"),
+                ("/transcript", "the whole session"),
             )
         ),
     ),
@@ -76,12 +85,16 @@ class LinePerson:
 
     async def choose(self, menu: Menu) -> int | None:
         """A choice by number, name or key."""
-        listing = choosing.opened(menu)
         if not self._can_ask(menu.title) or not menu.options:
             return None
         self._head(menu.title, menu.words)
+        listing = choosing.opened(menu)
+        self._reader.put(choosing.listing_lines(menu, listing))
+        return await self._chosen(menu, listing)
+
+    async def _chosen(self, menu: Menu, listing: Listing) -> int | None:
+        """The answer to a menu that was read out."""
         while True:
-            self._reader.put(choosing.listing_lines(menu, listing))
             said = await self._asked(Request(choosing.asked_for(menu), choices=tuple(option.label for option in menu.options)))
             while True:
                 match choosing.move(menu, listing, said or ""):
@@ -94,6 +107,7 @@ class LinePerson:
                     case Again(listing=listing, words=words):
                         if words:
                             self._reader.put((Line(words),))
+                        self._reader.put(choosing.listing_lines(menu, listing))
                         break
                     case other:
                         assert_never(other)
@@ -225,13 +239,19 @@ class LinePerson:
     async def _picked(self, form: Form, fields: list[Field]) -> Mapping[str, str] | None:
         values = {field.name: field.value for field in fields}
         labels = {field.name: f"{title}, {field.label}" if title else field.label for title, group in form.groups for field in group}
+        self._reader.put((Line(_PICKING),))
+        read_out = False
         while True:
             options = tuple(
                 Option(labels[field.name], "hidden" if field.secret else values[field.name] or "empty", values[field.name] != field.value)
                 for field in fields
             )
             menu = Menu(form.title, (*options, Option("keep these", key="k"), Option("leave everything as it was", key="x")))
-            chosen = await self.choose(menu)
+            listing = choosing.opened(menu)
+            if not read_out:
+                self._reader.put(choosing.listing_lines(menu, listing))
+            read_out = True
+            chosen = await self._chosen(menu, listing)
             if chosen is None or chosen == len(fields) + 1:
                 return None
             if chosen == len(fields):
@@ -239,10 +259,13 @@ class LinePerson:
             field = fields[chosen]
             shown = Field(field.name, field.label, values[field.name], field.help, field.choices, field.secret, field.check)
             value = await self._field(shown)
-            values[field.name] = values[field.name] if value is None else value
+            if value is not None:
+                values[field.name] = value
+                said = "is set" if field.secret else f"is {flat(value) or 'empty'} now"
+                self._reader.put((Line(f"{flat(labels[field.name])} {said}."),))
 
     def _head(self, title: str, words: str) -> None:
-        lines = [Line(f"{flat(title)}:")] if title else []
+        lines = [heading(title)] if title else []
         lines += [Line(line) for line in safe(words).split("\n")] if words else []
         if lines:
             self._reader.put(lines)

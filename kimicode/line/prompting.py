@@ -141,7 +141,10 @@ class PromptReader:
                 continue
 
     async def calm(self) -> None:
-        """Wait until no key has come for a moment."""
+        """Wait until no key has come for a moment; where the prompt was put away, until nobody else has the terminal."""
+        if self._asides:
+            await self._closed.wait()
+            return
         began = self._clock()
         while self._running is not None:
             now = self._clock()

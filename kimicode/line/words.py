@@ -41,6 +41,12 @@ def spoken(role: str, text: str) -> tuple[Line, ...]:
     return (Line(first, role), *map(Line, rest))
 
 
+def heading(title: str) -> Line:
+    """A title from outside, as what follows is announced."""
+    line = flat(title)
+    return Line(line if line.endswith(("?", ":", ".", "!", "…")) else f"{line}:")
+
+
 def number(count: int) -> str:
     """`4,512`."""
     return f"{count:,}"

@@ -70,7 +70,7 @@ def test_choosing(said, index):
     menu = Menu("Which?", (*options(3), Option("alpha", key="x"), Option("beta", key="b")))
     desk, person, _ = at(*said)
     assert asyncio.run(person.choose(menu)) == index
-    assert desk.lines[:4] == ["Which?:", "1. option 1, detail 1", "2. option 2, detail 2", "3. option 3, detail 3, in force now"]
+    assert desk.lines[:4] == ["Which?", "1. option 1, detail 1", "2. option 2, detail 2", "3. option 3, detail 3, in force now"]
 
 
 def test_a_long_menu_comes_in_parts():
