@@ -22,7 +22,6 @@ from kimicode.errors import ToolError, UsageError
 from kimicode.events import Event, MessageAdded, Notice, SessionStarted, ShellRan, StepStarted, Titled, is_kept
 from kimicode.home import kimicode_cache, kimicode_home
 from kimicode.keeping import Keeping
-from kimicode.messages import JsonObject
 from kimicode.model.client import ModelClient, Thinking
 from kimicode.model.factory import make_client
 from kimicode.model.target import resolve
@@ -43,20 +42,13 @@ from kimicode.tools.base import Tool, ToolContext
 from kimicode.tools.gate import Gate
 from kimicode.tools.paths import may_show
 from kimicode.tools.registry import Toolbox, default_tools
+from kimicode.wish import Wish
 
 _MAP_S: Final = 1.0
 """A prompt waits so long for the map of a repository; one that is not ready then is left out."""
 
 Face = Callable[[Event], None]
 """Shows an event to whoever watches."""
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """Which session is wanted: a new one, an earlier one by id, or the latest of the workspace; and what its answers must follow."""
-
-    resume: str | None = None
-    latest: bool = False
-    schema: JsonObject | None = None
 
 
 class Session:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.app import Session, Wish, open_session
+from kimicode.app import Session, open_session
 from kimicode.events import Decided, Event, MessageAdded, SessionStarted, ShellRan, StepStarted, Titled, ToolFinished, ToolOutput
 from kimicode.messages import Assistant, Image, ToolCall, User
 from kimicode.model import ScriptedClient
@@ -16,6 +16,7 @@ from kimicode.sandbox.grants import Grants
 from kimicode.session.log import read_events
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings, load_settings
+from kimicode.wish import Wish
 
 PICTURE = Image("/home/me/pictures/1.png", "image/png", "1.png")
 

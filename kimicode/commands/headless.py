@@ -10,7 +10,6 @@ from typing import get_args
 
 import msgspec
 
-from kimicode.app import Wish
 from kimicode.commands.folder import current_folder
 from kimicode.commands.worktree import enter
 from kimicode.errors import UsageError
@@ -18,6 +17,7 @@ from kimicode.headless.runner import Order, run
 from kimicode.headless.writers import Output
 from kimicode.messages import JsonObject
 from kimicode.settings import load_settings
+from kimicode.wish import Wish
 
 _NO_PROMPT = 'Say what to do: kimicode --headless "Fix the failing test", or pipe the prompt in: … | kimicode --headless -'
 

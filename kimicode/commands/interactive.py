@@ -13,11 +13,11 @@ from typing import Final, Protocol, TextIO, cast
 
 import msgspec
 
-from kimicode.app import Wish
 from kimicode.commands.folder import current_folder
 from kimicode.commands.worktree import enter
 from kimicode.errors import UsageError
 from kimicode.settings import Settings, UiSettings, load_settings
+from kimicode.wish import Wish
 
 _DUMB: Final = frozenset({"", "dumb", "unknown"})
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from kimicode.app import Session, Wish, open_session
+from kimicode.app import Session, open_session
 from kimicode.errors import KimicodeError
 from kimicode.events import Event, RunFinished
 from kimicode.headless.signals import Signals
 from kimicode.headless.writers import Output, Progress, Writer, make_writer
 from kimicode.settings import Settings
 from kimicode.streams import silence
+from kimicode.wish import Wish
 
 HEARTBEAT_SECONDS = 30.0
 

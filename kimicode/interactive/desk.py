@@ -20,7 +20,6 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from kimicode.app import Wish
 from kimicode.errors import KimicodeError
 from kimicode.events import Event, FilesChanged, Rewound, RunFinished, SessionStarted, ShellRan, StepFinished, ToolFinished
 from kimicode.files.state import FileState
@@ -37,6 +36,7 @@ from kimicode.model.client import ModelClient
 from kimicode.sandbox.approval import Answer, Question
 from kimicode.session.title import with_shell
 from kimicode.settings import Settings, UiSettings
+from kimicode.wish import Wish
 
 Attention: TypeAlias = Literal["asked", "done", "failed"]
 """Why somebody who looks elsewhere may want to look here."""

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from kimicode.app import Session, Wish, open_session
+from kimicode.app import Session, open_session
 from kimicode.errors import KimicodeError
 from kimicode.events import Event, FileChange, FilesChanged, RunFinished, ToolFinished
 from kimicode.files.state import FileState
@@ -31,6 +31,7 @@ from kimicode.session.log import read_events
 from kimicode.session.preimages import PreImages
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings
+from kimicode.wish import Wish
 
 BATCH_S: Final = 0.05
 _HURRY_AGAIN_S: Final = 0.05

@@ -3,10 +3,10 @@
 What this module does not do: ask, or say what happened.
 """
 
-from kimicode.app import Wish
 from kimicode.errors import KimicodeError
 from kimicode.interactive.desk import Desk
 from kimicode.settings import Settings
+from kimicode.wish import Wish
 
 
 async def switch(desk: Desk, wish: Wish, settings: Settings | None = None) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final, TextIO, assert_never
 
-from kimicode.app import Wish
 from kimicode.errors import KimicodeError
 from kimicode.interactive.desk import Attention, Desk
 from kimicode.interactive.prompt.meaning import Command, Shell, Words, meaning
@@ -32,6 +31,7 @@ from kimicode.line.telling import Teller
 from kimicode.line.words import Line
 from kimicode.model.client import ModelClient
 from kimicode.settings import Settings, UiSettings
+from kimicode.wish import Wish
 
 _PAUSE_S: Final = 1.0
 """A whole sentence waits so long for the end of its line."""

@@ -12,7 +12,6 @@ from typing import Final, TextIO, cast
 from prompt_toolkit.input import create_input
 from prompt_toolkit.output import create_output
 
-from kimicode.app import Wish
 from kimicode.errors import UnavailableError, UsageError
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.view.blocks import Answered, Block, Opened, Prompted, Told
@@ -25,6 +24,7 @@ from kimicode.line.speak import Habits, block_lines, prompt_lines
 from kimicode.line.words import Line, count, flat, spoken
 from kimicode.model.target import resolve
 from kimicode.settings import Settings
+from kimicode.wish import Wish
 
 _RECALLED: Final = 40
 """Lines of the last answer that are read again when a session is resumed."""

@@ -10,7 +10,6 @@ from typing import Final
 
 from textual.command import CommandPalette
 
-from kimicode.app import Wish
 from kimicode.errors import KimicodeError, UnavailableError
 from kimicode.interactive.commands import COMMANDS, find, perform
 from kimicode.interactive.desk import Attention, Desk
@@ -26,6 +25,7 @@ from kimicode.tui.app import KimicodeApp
 from kimicode.tui.calling import Calling
 from kimicode.tui.dialogs.palette import provider_of
 from kimicode.tui.screen_person import ScreenPerson
+from kimicode.wish import Wish
 
 TWICE_S: Final = 1.5
 """A key that must be pressed twice must be pressed twice within this."""

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from kimicode.app import Wish
 from kimicode.interactive.commands import perform
 from kimicode.interactive.desk import Attention, Desk
 from kimicode.interactive.person import Code, Diff, Field, Form, Level, Menu, Page, Prose, Rows, Share, Step, Words
@@ -21,6 +20,7 @@ from kimicode.messages import Assistant, ToolCall
 from kimicode.model.scripted import Entry, ScriptedClient
 from kimicode.sandbox.approval import Answer, Question
 from kimicode.settings import Settings, UiSettings
+from kimicode.wish import Wish
 
 WAIT_S = 30.0
 

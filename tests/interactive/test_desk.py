@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.app import Wish
 from kimicode.errors import UsageError
 from kimicode.events import ShellRan, Titled
 from kimicode.interactive.desk import Attention, Desk
@@ -18,6 +17,7 @@ from kimicode.model.client import Text
 from kimicode.model.scripted import Entry, Pause, ScriptedClient
 from kimicode.sandbox.approval import Answer, Choice, Question
 from kimicode.settings import PermissionRules, Settings, UiSettings
+from kimicode.wish import Wish
 
 WAIT_S = 30.0
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.app import Wish
 from kimicode.line.mode import LineMode
 from kimicode.line.parts import Parts
 from kimicode.line.plain import PlainReader
 from kimicode.model.scripted import Entry, ScriptedClient
 from kimicode.settings import PermissionRules, SandboxSettings, Settings
+from kimicode.wish import Wish
 
 WAIT_S = 30.0
 GOLDEN = Path(__file__).parent / "golden"

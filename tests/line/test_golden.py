@@ -3,10 +3,10 @@
 import asyncio
 import threading
 
-from kimicode.app import Wish
 from kimicode.messages import Assistant, ToolCall
 from kimicode.model.client import Text
 from kimicode.model.scripted import Pause
+from kimicode.wish import Wish
 
 WAIT_S = 30.0
 

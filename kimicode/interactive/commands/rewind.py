@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from kimicode.app import Wish
 from kimicode.errors import UsageError
 from kimicode.events import Event, FileChange
 from kimicode.files.place import Place
@@ -26,6 +25,7 @@ from kimicode.session.preview import lines_of, named, workspace_of
 from kimicode.session.rewind import FileStep, RewindPlan
 from kimicode.session.store import SessionStore
 from kimicode.session.turns import Turn, turns_of
+from kimicode.wish import Wish
 
 
 class _Wanted(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-from kimicode.app import Wish
 from kimicode.events import Titled
 from kimicode.interactive.commands.values import Command
 from kimicode.interactive.desk import Desk
@@ -12,6 +11,7 @@ from kimicode.interactive.person import Field, Menu, Option, Page
 from kimicode.interactive.switching import switch
 from kimicode.interactive.wording import one_line
 from kimicode.text import well_formed
+from kimicode.wish import Wish
 
 _MOST_TITLE: Final = 100
 
