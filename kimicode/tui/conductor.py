@@ -124,10 +124,6 @@ class Conductor:
                 else:
                     self.desk.send(Prompt(text, tuple(images)))
 
-    def pull(self) -> Prompt | None:
-        """The last prompt that waits, to be edited."""
-        return self.desk.pull()
-
     def want_diffs(self, call_id: str) -> None:
         """A call is to be seen whose changes nobody looked up."""
         self.desk.want_diffs(call_id)

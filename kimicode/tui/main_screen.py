@@ -42,10 +42,6 @@ class Listener(Protocol):
         """Something was entered."""
         ...
 
-    def pull(self) -> Prompt | None:
-        """A prompt that waits is wanted back."""
-        ...
-
     def want_diffs(self, call_id: str) -> None:
         """A call is to be seen whose changes nobody looked up."""
         ...

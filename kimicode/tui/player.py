@@ -7,15 +7,26 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from kimicode.events import Event, SessionStarted
-from kimicode.interactive.host import BATCH_S
+from kimicode.home import kimicode_home
+from kimicode.interactive.looking import texts_of
+from kimicode.interactive.view.blocks import Called
 from kimicode.interactive.view.status import Status, advance
 from kimicode.interactive.view.transcript import Transcript, joined
 from kimicode.interactive.waiting import Waiting
+from kimicode.messages import Image
 from kimicode.session.pace import paced
+from kimicode.session.preimages import PreImages
+from kimicode.session.store import SessionStore
 from kimicode.settings import Settings
 from kimicode.tui.app import Conducting, KimicodeApp, Order, run_app
+
+_BATCH_S: Final = 0.05
+"""What happens within this is shown together, as `Host` delivers it."""
+
+_RECORDING: Final = "This is a recording: nothing runs here."
 
 
 class Player:
@@ -27,6 +38,7 @@ class Player:
         self._speed = speed
         self.transcript = Transcript()
         self._status = Status()
+        self._kept = PreImages(SessionStore(kimicode_home(app.order.environ)).preimages)
 
     @property
     def session_id(self) -> str:
@@ -36,6 +48,7 @@ class Player:
     async def begin(self) -> None:
         """Play to the end."""
         main = self._app.main
+        main.listen(self)
         if not self._speed:
             self.transcript = await asyncio.to_thread(Transcript, self._events)
             for event in self._events:
@@ -48,7 +61,7 @@ class Player:
         due = shown = time.monotonic()
         for seconds, event in paced(self._events):
             due += seconds / self._speed
-            if batch and (due - shown > BATCH_S or not isinstance(event, type(batch[0]))):
+            if batch and (due - shown > _BATCH_S or not isinstance(event, type(batch[0]))):
                 self._show(batch)
                 batch = []
                 shown = time.monotonic()
@@ -64,7 +77,32 @@ class Player:
         self._app.main.show(self._status, Waiting())
 
     async def end(self) -> None:
-        """Nothing is open."""
+        """Let go of what is kept."""
+        self._kept.close()
+
+    def sent(self, text: str, images: Sequence[Image], *, now: bool) -> None:
+        """Nothing can be entered."""
+        del text, images, now
+        self._app.main.hint(_RECORDING)
+
+    def want_diffs(self, call_id: str) -> None:
+        """Look up what a call changed, as far as it can still be known."""
+        called = next((block for block in self.transcript.blocks if isinstance(block, Called) and block.call.id == call_id), None)
+        if called is not None:
+            self._app.run_worker(self._look_up(called))
+
+    async def _look_up(self, called: Called) -> None:
+        texts = await asyncio.to_thread(texts_of, called.changes, self._app.order.workspace, self._kept)
+        self._app.main.transcript.changed(self.transcript.looked_up(called.call.id, texts))
+
+    def copy(self, text: str) -> None:
+        """Into the application's own clipboard and, by OSC 52, the terminal's."""
+        self._app.copy_to_clipboard(text)
+
+    def open(self, text: str) -> None:
+        """There is no editor here."""
+        del text
+        self._app.main.hint(_RECORDING)
 
     def give_back(self) -> None:
         """Nothing was borrowed."""
@@ -88,7 +126,7 @@ class Player:
             case "previous" | "following":
                 self._app.main.walk(-1 if what == "previous" else 1)
             case _:
-                self._app.main.hint("This is a recording: nothing runs here.")
+                self._app.main.hint(_RECORDING)
 
 
 def play(events: Sequence[Event], speed: float, settings: Settings, environ: Mapping[str, str]) -> int:
