@@ -15,7 +15,7 @@ from kimicode.events import RunFinished, SessionStarted
 from kimicode.interactive.view.blocks import Answered, Block, Called, Ended, Opened, Prompted, Ran, Thought, Told, WentBack
 from kimicode.line.calls import is_quick, plan_lines, size, title
 from kimicode.line.diffs import diff_lines, summary
-from kimicode.line.words import Line, count, duration, flat, safe, spoken
+from kimicode.line.words import Line, blank, count, duration, flat, safe, spoken
 
 _NOTICE: Final = {"info": "Notice:", "warning": "Warning:", "error": "Error:"}
 _ENDING_LINES: Final = 24
@@ -42,7 +42,7 @@ def block_lines(block: Block, habits: Habits) -> tuple[Line, ...]:
         case Thought():
             return thought_lines(block, block.seconds or 0.0, habits)
         case Answered(text=text):
-            return spoken("Assistant:", text.strip("\n")) if text.strip() else ()
+            return spoken("Assistant:", text.strip("\n")) if not blank(text) else ()
         case Called():
             said = () if is_quick(block.call) else call_begins(block)
             return (*said, *call_ends(block, habits), *changed_lines(block, habits))
@@ -75,7 +75,7 @@ def prompt_lines(block: Prompted) -> tuple[Line, ...]:
 
 def thought_lines(block: Thought, seconds: float, habits: Habits) -> tuple[Line, ...]:
     """That the model thought, for so long; and what, where that is wanted."""
-    if not block.text.strip():
+    if blank(block.text):
         return ()
     if habits.thinking:
         return (*spoken("Thinking:", block.text.strip("\n")), Line(f"Thought for {duration(seconds)}."))

@@ -14,7 +14,7 @@ import msgspec
 from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, Ran, Thought
 from kimicode.line.calls import is_quick
 from kimicode.line.speak import Habits, block_lines, call_begins, call_ends, changed_lines, ran_lines, thought_lines
-from kimicode.line.words import Line, spoken
+from kimicode.line.words import Line, blank, spoken
 
 _SENTENCE: Final = re.compile(r"[.!?:;…。!?]['\")\]*_`»”’]*\s")
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
@@ -143,7 +143,7 @@ class Teller:
             return ()
         said.upto += len(piece)
         text = piece if said.begun else piece.lstrip("\n")
-        if not text.strip("\n") and not said.begun:
+        if blank(text) and not said.begun:
             return ()
         role = "" if said.begun else "Assistant:"
         said.begun = True

@@ -41,6 +41,11 @@ def spoken(role: str, text: str) -> tuple[Line, ...]:
     return (Line(first, role), *map(Line, rest))
 
 
+def blank(text: str) -> bool:
+    """True where there is nothing to say. Separators that hide in a text are something: they are shown."""
+    return not text.strip(" \t\r\n")
+
+
 def heading(title: str) -> Line:
     """A title from outside, as what follows is announced."""
     line = flat(title)
