@@ -14,7 +14,7 @@ from kimicode.errors import KimicodeError, UnavailableError
 from kimicode.interactive.commands import COMMANDS, find, perform
 from kimicode.interactive.desk import Attention, Desk
 from kimicode.interactive.prompt.meaning import Command, Meaning, Shell, Words, meaning
-from kimicode.interactive.shell import run_shell
+from kimicode.interactive.shell import UserShell, run_shell
 from kimicode.interactive.view.status import Status
 from kimicode.interactive.waiting import Prompt
 from kimicode.interactive.wizard import set_up
@@ -41,6 +41,7 @@ class Conductor:
         self.person = ScreenPerson(app)
         self.desk = Desk(self.person, self, settings=order.settings, environ=order.environ, workspace=order.workspace, model=order.model)
         self._calling = Calling(app, order.environ)
+        self._shell = UserShell(order.environ, order.workspace)
         self._pressed: dict[str, float] = {}
 
     @property
@@ -117,7 +118,7 @@ class Conductor:
             case Command():
                 self.desk.background(perform(self.desk, text))
             case Shell(command=command):
-                self.desk.background(run_shell(self.desk, command))
+                self.desk.background(run_shell(self.desk, self._shell, command))
             case Words():
                 if now:
                     self.desk.steer(text, images)
@@ -173,6 +174,8 @@ class Conductor:
         """Ctrl+C: what is selected, what is written, what runs, and then the program."""
         if self._main.copy_selection(self.copy):
             return
+        if self._shell.interrupt():
+            return
         if self.desk.interrupt():
             self._main.hint("Stopping. Ctrl+C once more: at once.")
             return
@@ -181,6 +184,8 @@ class Conductor:
 
     def _stop(self) -> None:
         """Escape on an empty prompt."""
+        if self._shell.interrupt():
+            return
         if self.desk.interrupt():
             self._main.hint("Stopping. Esc once more: at once.")
         elif self._twice("rewind", "Esc once more to go back to an earlier turn."):

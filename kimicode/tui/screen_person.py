@@ -4,9 +4,10 @@ What this module does not do: dialogs (`kimicode.tui.dialogs` does).
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from textual.app import SuspendNotSupported
+from textual.screen import Screen
 
 from kimicode.errors import ToolError
 from kimicode.interactive.person import Page
@@ -44,7 +45,7 @@ class ScreenPerson(TuiPerson):
 
     def keys(self) -> Page:
         """See `abilities.ExplainsKeys`."""
-        return help_page(self._application.main)
+        return help_page(cast("Screen[object]", self._application.main))
 
     async def help(self) -> None:
         """What there is to know where the focus is."""
