@@ -1,7 +1,9 @@
 """Where prompts are written: `PromptEditor`, with a list of completions that floats above it.
 
-    editor.py         the widget: what keys mean, what is sent, history, completions, pastes, pictures, the user's own editor
+    editor.py         the widget: what keys mean, and what is sent
     completing.py     when to look for completions, and what a choice puts into the text
+    recalling.py      what was sent before
+    pasting.py        pastes, dropped files, pictures, texts that are set
     area.py           the text itself: tokens and clusters of characters as one, a little colour
     popup.py          the list, whose rows are reused
     surroundings.py   what the widget needs from outside, all of it replaceable; `standard.py` is that on a real terminal

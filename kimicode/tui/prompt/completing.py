@@ -6,18 +6,14 @@ What this module does not do: know keys.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
 
 from kimicode.interactive.prompt.complete import MOST, Completions, Offer, Want, completions, wanted
 from kimicode.interactive.prompt.fuzzy import Found
 from kimicode.tui.prompt.area import PromptArea
 from kimicode.tui.prompt.popup import CompletionList
-from kimicode.tui.prompt.surroundings import Files
-
-Start: TypeAlias = Callable[[Coroutine[None, None, None]], object]
-"""Runs something beside everything else, for as long as the widget is there."""
+from kimicode.tui.prompt.surroundings import Files, Start
 
 
 class Completer:

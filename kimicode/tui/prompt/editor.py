@@ -5,9 +5,7 @@ The app sets `busy` and `commands`, listens for `Sent`, `Cleared`, `Interrupt`, 
 `restore`. What this module does not do: know what a prompt means to the agent, or show what went wrong (`Trouble` carries it).
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from textual.app import ComposeResult
@@ -17,22 +15,18 @@ from textual.reactive import reactive
 from textual.widgets import TextArea
 
 from kimicode.errors import KimicodeError
-from kimicode.interactive.prompt.complete import MOST, Item, Offer
-from kimicode.interactive.prompt.dropped import dropped_pictures, may_be_pictures
+from kimicode.interactive.prompt.complete import Item, Offer
 from kimicode.interactive.prompt.files import Listed, WorkspaceFiles
-from kimicode.interactive.prompt.history import Recall, matching
 from kimicode.interactive.prompt.meaning import mentions
-from kimicode.interactive.prompt.tokens import Tokens, expand, is_long, remembered, restored
+from kimicode.interactive.prompt.tokens import Tokens, expand
 from kimicode.interactive.waiting import Prompt
 from kimicode.messages import Image
-from kimicode.text import Untrusted, render_safe, well_formed
 from kimicode.tui.prompt.area import PromptArea
 from kimicode.tui.prompt.completing import Completer
+from kimicode.tui.prompt.pasting import Paster
 from kimicode.tui.prompt.popup import CompletionList
+from kimicode.tui.prompt.recalling import Recaller
 from kimicode.tui.prompt.surroundings import Files, Surroundings
-
-_LARGE: Final = 20_000
-"""A text that is set and longer than this becomes a token: an editor with much more of it would be slow."""
 
 _IDLE: Final = "Ask, or type / for commands, @ for files, ! for a shell"
 _BUSY: Final = "Enter queues, Ctrl+S sends into the work that goes on, Escape stops it"
@@ -99,10 +93,8 @@ class PromptEditor(Vertical):
         self._completer = Completer(self.area, self.popup, files or WorkspaceFiles(lambda: Listed(())), self._beside)
         self._completer.commands = commands
         self._completer.arguments = self.surroundings.arguments
-        self._recall = Recall()
-        self._recalled: str | None = None
-        self._resting: tuple[str, tuple[int, int]] | None = None
-        self._seeking_past = False
+        self._paster = Paster(self.area, self.surroundings, self._beside, self._trouble)
+        self._recaller = Recaller(self.area, self.popup, self._completer, self._paster, self.surroundings.past, self._beside)
         self._keys: dict[str, Callable[[], bool]] = {
             "enter": self._enter,
             "shift+enter": self._newline,
@@ -113,10 +105,10 @@ class PromptEditor(Vertical):
             "ctrl+d": self._leave,
             "ctrl+g": self._edit_outside,
             "ctrl+r": self._search_past,
-            "ctrl+v": self._take_picture,
+            "ctrl+v": self._paster.take_picture,
             "escape": self._escape,
-            "up": self._up,
-            "down": self._down,
+            "up": self._recaller.older,
+            "down": self._recaller.newer,
             "tab": self._completer.reopen,
         }
 
@@ -126,10 +118,9 @@ class PromptEditor(Vertical):
         yield self.area
 
     def on_mount(self) -> None:
-        """Read the history, in a thread."""
+        """Look right, and read what was sent before."""
         self._look_like()
-        if self.surroundings.past is not None:
-            self.run_worker(self._load_past(), group="past")
+        self._recaller.load()
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Give the text the focus."""
@@ -166,15 +157,11 @@ class PromptEditor(Vertical):
 
     def set_text(self, text: str) -> None:
         """Put `text` there instead of what is; can be undone."""
-        self._replace(text)
+        self._paster.replace(text)
 
     def restore(self, prompt: Prompt) -> None:
         """Put a prompt there that was sent or queued, with its pictures."""
-        text, tokens = restored(prompt.text, prompt.images)
-        mine = self.area.tokens
-        # Those that are there stay known: undo may bring them back.
-        self.area.tokens = Tokens((*tokens.items, *mine.items), max(mine.last, tokens.last))
-        self._replace(text)
+        self._paster.restore(prompt)
 
     def watch_busy(self) -> None:
         """Say what Enter does now."""
@@ -184,7 +171,7 @@ class PromptEditor(Vertical):
 
     def _pressed(self, key: str) -> bool:
         """Take a key, or leave it to the text."""
-        if key in ("enter", "tab") and not self._seeking_past:
+        if key in ("enter", "tab") and not self._recaller.searching:
             self._completer.catch_up()
         if self.popup.is_open and self._for_popup(key):
             return True
@@ -207,7 +194,7 @@ class PromptEditor(Vertical):
                 return self._accept(self.popup.item, send=True)
             case "escape":
                 self._close()
-            case "ctrl+r" if self._seeking_past:
+            case "ctrl+r" if self._recaller.searching:
                 self.popup.step(1)
             case _:
                 return False
@@ -235,8 +222,8 @@ class PromptEditor(Vertical):
         if self.is_empty:
             self.post_message(self.Interrupt("ctrl+c"))
             return True
-        self._remember()
-        self._replace("")
+        self._recaller.remember()
+        self._paster.replace("")
         self.post_message(self.Cleared())
         return True
 
@@ -250,17 +237,9 @@ class PromptEditor(Vertical):
         self.post_message(self.Interrupt("escape"))
         return True
 
-    def _up(self) -> bool:
-        if not self._rests() and not self.area.cursor_at_first_line_on_screen:
-            return False
-        return self._walk(self._recall_now().older(self.text), to_end=False)
-
-    def _down(self) -> bool:
-        if not self._rests() and not self.area.cursor_at_last_line_on_screen:
-            return False
-        return self._walk(self._recall_now().newer(), to_end=True)
-
-    # Sending and remembering
+    def _search_past(self) -> bool:
+        self._recaller.search()
+        return True
 
     def _send(self, *, steer: bool) -> None:
         if self.is_empty:
@@ -268,56 +247,11 @@ class PromptEditor(Vertical):
         whole = expand(self.text, self.area.tokens)
         for each in mentions(self.text):
             self._completer.files.use(each.path)
-        self._remember()
+        self._recaller.remember()
         self.area.load_text("")
         self.area.tokens = Tokens()
         self._close()
         self.post_message(self.Sent(whole.text, whole.images, steer=steer))
-
-    def _remember(self) -> None:
-        text = remembered(self.text, self.area.tokens)
-        prompts = (text, *(each for each in self._recall.prompts if each != text))
-        self._recall, self._recalled = Recall(prompts), None
-        if self.surroundings.past is not None:
-            self.run_worker(asyncio.to_thread(self.surroundings.past.add, text), group="remember", exit_on_error=False)
-
-    async def _load_past(self) -> None:
-        assert self.surroundings.past is not None
-        loaded = await asyncio.to_thread(self.surroundings.past.load)
-        self._recall = Recall(tuple(dict.fromkeys([*self._recall.prompts, *loaded])), self._recall.at, self._recall.draft)
-
-    def _recall_now(self) -> Recall:
-        """Where walking goes on: at the draft, once what was recalled has been changed."""
-        return self._recall if self._recalled == self.text else Recall(self._recall.prompts)
-
-    def _walk(self, there: Recall | None, *, to_end: bool) -> bool:
-        if there is None:
-            return False
-        self._recall = there
-        self._replace(there.text)
-        self.area.move_cursor(self.area.document.end if to_end else (0, len(self.area.document.get_line(0))))
-        self._rest_at(self.text)
-        return True
-
-    def _rests(self) -> bool:
-        """True while nothing was done but walking: then both ways go on, whatever the number of lines."""
-        return self._resting == (self.text, self.area.cursor_location)
-
-    def _rest_at(self, text: str) -> None:
-        """This was recalled: walking goes on from it, and nothing is offered for it."""
-        self._recalled = text
-        self._resting = (text, self.area.cursor_location)
-        self._completer.close()
-
-    def _search_past(self) -> bool:
-        self._seeking_past = True
-        self._show_past()
-        return True
-
-    def _show_past(self) -> None:
-        found = matching(self._recall.prompts, self.text.strip())[:MOST]
-        self.popup.present(tuple(Item(text, text) for text in found), "sent before")
-        self._seeking_past = bool(found)
 
     # Completions
 
@@ -325,15 +259,15 @@ class PromptEditor(Vertical):
         """The text is another one."""
         event.stop()
         self._look_like()
-        if self._seeking_past:
-            self._show_past()
+        if self._recaller.searching:
+            self._recaller.search()
         else:
             self._completer.update()
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         """The cursor is somewhere else."""
         event.stop()
-        if self.popup.is_open and not self._seeking_past:
+        if self.popup.is_open and not self._recaller.searching:
             self._completer.catch_up()
 
     def on_completion_list_chosen(self, event: CompletionList.Chosen) -> None:
@@ -344,11 +278,8 @@ class PromptEditor(Vertical):
 
     def _accept(self, item: Item | None, *, send: bool = False) -> bool:
         """Take what is chosen. False where there is nothing to put into the text: Enter means to send, then."""
-        if self._seeking_past:
-            self._close()
-            if item is not None:
-                self._replace(item.insert)
-                self._rest_at(self.text)
+        if self._recaller.searching:
+            self._recaller.accept()
             return True
         taken = self._completer.accept()
         if send and taken is not None and taken.kind == "command" and item is not None and not item.goes_on:
@@ -356,75 +287,16 @@ class PromptEditor(Vertical):
         return taken is not None
 
     def _close(self) -> None:
-        self._seeking_past = False
+        self._recaller.searching = False
         self._completer.close()
 
     def _beside(self, work: Coroutine[None, None, None]) -> None:
         self.run_worker(work, group="beside")
 
-    # Pastes and pictures
+    # The rest
 
     def _pasted(self, text: str) -> None:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if self.surroundings.keep is not None and may_be_pictures(text):
-            self.run_worker(self._paste_pictures(text), group="pictures")
-        elif text:
-            self._insert(text)
-
-    async def _paste_pictures(self, text: str) -> None:
-        paths = await asyncio.to_thread(dropped_pictures, text, self.surroundings.home, self.surroundings.is_file)
-        if not paths:
-            self._insert(text)
-        for path in paths:
-            await self._keep_picture(path, path.name)
-
-    def _take_picture(self) -> bool:
-        if self.surroundings.picture is None or self.surroundings.keep is None:
-            return False
-        self.run_worker(self._picture_from_clipboard(), group="pictures")
-        return True
-
-    async def _picture_from_clipboard(self) -> None:
-        assert self.surroundings.picture is not None
-        try:
-            data = await asyncio.to_thread(self.surroundings.picture)
-        except KimicodeError as error:
-            self._trouble(error)
-            return
-        if data is not None:
-            await self._keep_picture(data, "clipboard.png")
-        elif self.app.clipboard:
-            self._pasted(self.app.clipboard)
-        else:
-            self.post_message(self.Trouble("There is no picture on the clipboard. Text is pasted by the terminal's own key."))
-
-    async def _keep_picture(self, source: Path | bytes, name: str) -> None:
-        assert self.surroundings.keep is not None
-        try:
-            image = await asyncio.to_thread(self.surroundings.keep, source, name)
-        except KimicodeError as error:
-            self._trouble(error)
-            return
-        label, self.area.tokens = self.area.tokens.with_picture(image, self.text)
-        self._insert(f"{label} ")
-
-    def _insert(self, text: str) -> None:
-        """At the cursor: as it is, or as a token where it is long or can't be shown."""
-        start, end = sorted(self.area.offset_at(each) for each in self.area.selection)
-        self.area.put(self._shown(text, long=is_long(text)), start, end)
-
-    def _replace(self, text: str) -> None:
-        self.area.put(self._shown(text, long=len(text) > _LARGE), 0, len(self.text))
-
-    def _shown(self, text: str, *, long: bool) -> str:
-        text = well_formed(text)
-        # Invisible characters would be sent and not seen, and would not stay in their column.
-        if not long and render_safe(Untrusted(text)) == text:
-            return text
-        label, self.area.tokens = self.area.tokens.with_paste(text, self.text)
-        return label
-
-    # The rest
+        self._paster.paste(text)
 
     def _edit_outside(self) -> bool:
         if self.surroundings.outside is None:
@@ -432,15 +304,15 @@ class PromptEditor(Vertical):
         try:
             edited = self.surroundings.outside(self.text)
         except KimicodeError as error:
-            self._trouble(error)
+            self._trouble(str(error))
             return True
         if edited is not None:
-            self._replace(edited.replace("\r\n", "\n"))
+            self._paster.replace(edited.replace("\r\n", "\n"))
             self._close()
         return True
 
-    def _trouble(self, error: KimicodeError) -> None:
-        self.post_message(self.Trouble(str(error)))
+    def _trouble(self, words: str) -> None:
+        self.post_message(self.Trouble(words))
 
     def _look_like(self) -> None:
         """The frame says what will happen with what is typed."""

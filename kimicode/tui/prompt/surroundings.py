@@ -3,14 +3,17 @@
 What this module does not do: anything by itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from kimicode.interactive.prompt.fuzzy import Found
 from kimicode.messages import Image
+
+Start: TypeAlias = Callable[[Coroutine[None, None, None]], object]
+"""Runs something beside everything else, for as long as the widget is there."""
 
 
 class Files(Protocol):

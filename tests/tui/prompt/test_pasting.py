@@ -113,7 +113,7 @@ def test_ctrl_v_takes_a_picture_from_the_clipboard_or_says_that_there_is_none():
 
     async def work(pilot):
         await pilot.press("ctrl+v")
-        await until(pilot, lambda: page.editor.text == "[picture 1: clipboard.png] ")
+        await until(pilot, lambda: page.editor.text == "[picture 1: clipboard] ")
         await pilot.press("ctrl+v")
         await until(pilot, lambda: page.heard)
         assert "no picture" in page.heard[0].words
