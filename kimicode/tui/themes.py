@@ -236,6 +236,9 @@ def _ansi_theme(name: str, colors: _Colors) -> Theme:
         boost="ansi_default",
         dark=colors.dark,
         variables={
+            # Textual's own style sheets ask for these two, and only its own themes with terminal colours have them.
+            "ansi-background": "ansi_default",
+            "ansi-foreground": "ansi_default",
             "border": plain["accent"],
             "border-blurred": "ansi_bright_black" if name != "no-color" else "ansi_default",
             "block-cursor-foreground": dark if cursor != "ansi_default" else "ansi_default",

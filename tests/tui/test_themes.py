@@ -1,8 +1,12 @@
 """Themes: every token everywhere, readable, and no colour where there must be none."""
 
+import asyncio
+
 import pytest
 from rich.style import Style
+from textual.app import App, ComposeResult
 from textual.theme import BUILTIN_THEMES, Theme
+from textual.widgets import Footer, Input, OptionList, Static, TextArea
 
 from kimicode.tui.themes import TOKENS, Rgb, is_light, luminance, theme_for, themes
 
@@ -86,3 +90,37 @@ def test_auto_follows_the_background():
 def test_a_theme_that_does_not_exist():
     with pytest.raises(KeyError):
         theme_for("mauve")
+
+
+class Gallery(App[None]):
+    """Some of Textual's widgets, and ours of every token."""
+
+    CSS = "\n".join(f".{token} {{ color: $kimi-{token.replace('_', '-')}; border: round $border; }}" for token in TOKENS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        for skin in themes():
+            self.register_theme(skin.theme)
+        self.theme = "kimi-dark"
+
+    def compose(self) -> ComposeResult:
+        yield Input("abc")
+        yield OptionList("one", "two")
+        yield TextArea("text")
+        yield Static("token", classes=" ".join(TOKENS))
+        yield Footer()
+
+
+def test_textual_takes_every_theme():
+    """A theme of terminal colours lacked two variables of Textual's style sheets, and the application ended."""
+
+    async def look() -> None:
+        app = Gallery()
+        async with app.run_test(size=(60, 20)) as pilot:
+            for skin in themes():
+                app.theme = skin.theme.name
+                await pilot.pause()
+                ground = app.screen.styles.background
+                assert (ground.ansi is not None) == skin.palette.ansi, (skin.name, ground)
+
+    asyncio.run(look())
