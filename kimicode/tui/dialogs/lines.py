@@ -85,11 +85,6 @@ class LinesView(ScrollView, can_focus=True):
         """In how many places stands what was searched."""
         return len(self._found)
 
-    @property
-    def plain(self) -> str:
-        """All lines as text, for a clipboard."""
-        return "\n".join(strip.text.rstrip() for strip in self._strips)
-
     def show(self, draw: Callable[[int], Sequence[Strip]], *, top: bool = True) -> None:
         """Show something else."""
         self._draw = draw

@@ -4,6 +4,7 @@ What this module does not do: draw its parts (`Drawing` does).
 """
 
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 import msgspec
 from textual.app import ComposeResult
@@ -13,7 +14,7 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import Input, Static
 
-from kimicode.interactive.person import Page
+from kimicode.interactive.person import Code, Diff, Page, Part, Prose, Rows, Share, Words
 from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.drawing import Drawing
 from kimicode.tui.dialogs.lines import LinesView
@@ -31,6 +32,23 @@ def draw_page(page: Page, look: Look, drawing: Drawing) -> Sequence[Strip]:
             strips.append(Strip.blank(0))
         strips += drawing.part(part, look)
     return strips
+
+
+def page_text(page: Page, look: Look, drawing: Drawing) -> str:
+    """The page for a clipboard: texts as they are, diffs as they are drawn."""
+    return "\n\n".join(_part_text(part, look, drawing) for part in page.parts) + "\n"
+
+
+def _part_text(part: Part, look: Look, drawing: Drawing) -> str:
+    match part:
+        case Words(text=text) | Prose(markdown=text) | Code(text=text):
+            return text.rstrip("\n")
+        case Rows(rows=rows, header=header):
+            return "\n".join("\t".join(row) for row in ((header, *rows) if header else rows))
+        case Share() | Diff():
+            return "\n".join(strip.text.rstrip() for strip in drawing.part(part, look))
+        case _:
+            assert_never(part)
 
 
 class PageDialog(Dialog[None]):
@@ -92,7 +110,7 @@ class PageDialog(Dialog[None]):
 
     def action_copy(self) -> None:
         """Everything, as text."""
-        self.app.copy_to_clipboard(self.query_one(LinesView).plain)
+        self.app.copy_to_clipboard(page_text(self._page, self._look(), self._drawing))
         self._say("Sent to the clipboard.")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
