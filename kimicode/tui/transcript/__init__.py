@@ -5,6 +5,7 @@
     anchor.py    where the view is, and what can be seen from there
     cache.py     blocks that are drawn, as many as there is room for
     folds.py     which blocks are folded
+    spacing.py   the empty lines between blocks
     texts.py     the text of a block, to be searched and copied
     sheet.py     the blocks with all of that: what is known of how they look
     search.py    a search that goes on in slices

@@ -1,36 +1,28 @@
-"""Which blocks are folded: those with a long inside from the start, the others when somebody folds them.
+"""Which blocks are folded: all from the start, others as somebody wants it.
 
-What this module does not do: say what is left of a folded block (`kimicode.tui.draw` does).
+What this module does not do: say what can be folded, or what is left of it (`kimicode.tui.draw` does).
 """
-
-from kimicode.interactive.view.blocks import Block, Called, Ran, Thought
-
-
-def starts_folded(block: Block) -> bool:
-    """True for what was thought, called and run: there is more of it than most people read."""
-    return isinstance(block, Thought | Called | Ran)
 
 
 class Folds:
     """What is folded, by index."""
 
     def __init__(self) -> None:
-        self._open = False
+        self._all = True
         self._own: dict[int, bool] = {}
 
-    def folded(self, index: int, block: Block) -> bool:
+    def folded(self, index: int) -> bool:
         """True where the block is folded."""
-        own = self._own.get(index)
-        return (starts_folded(block) and not self._open) if own is None else own
+        return self._own.get(index, self._all)
 
     def set(self, index: int, folded: bool) -> None:
         """Fold or unfold one block."""
         self._own[index] = folded
 
     def set_all(self, folded: bool) -> None:
-        """Unfold everything, or fold what is folded from the start."""
+        """Fold or unfold everything."""
         self._own.clear()
-        self._open = not folded
+        self._all = folded
 
     def inserted(self, index: int) -> None:
         """A block came in before this one."""

@@ -11,7 +11,10 @@ from kimicode.tui.draw.values import Look
 from kimicode.tui.transcript.sums import Sums
 
 _AROUND: Final = 1
-"""Lines that a block takes besides its text: a heading, or the empty line after it."""
+"""The heading that a block has besides its text."""
+
+_PROMPT_LINES: Final = 30
+"""About what is shown of a longer prompt (`draw.said`)."""
 
 
 class Heights:
@@ -63,8 +66,10 @@ class Heights:
 def guess_height(block: Block, look: Look, *, folded: bool) -> int:
     """About how many lines the block takes, 1 or more, from the length of its texts alone."""
     match block:
-        case Prompted(text=text) | Answered(text=text):
-            return _lines(text, look.width) + _AROUND
+        case Prompted(text=text):
+            return min(_lines(text, look.width), _PROMPT_LINES) if folded else _lines(text, look.width)
+        case Answered(text=text):
+            return _lines(text, look.width)
         case Thought(text=text):
             return _AROUND if folded else _lines(text, look.width) + _AROUND
         case Called():

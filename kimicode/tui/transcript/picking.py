@@ -11,8 +11,8 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.strip import Strip
 
-GUTTER: Final = "gutter"
-"""Segments whose style has this in its `meta` are decoration: they are not copied."""
+_MARGINS: Final = ("▌ ", "  ")
+"""What all lines of a block may begin with (`draw.said`, `draw.answer`); it is not copied."""
 
 _LINES: Final = 1 << 24
 
@@ -23,16 +23,18 @@ def line_number(block: int, line: int) -> int:
 
 
 def picked(selection: Selection, blocks: int, lines_of: Callable[[int], Sequence[Strip]]) -> str:
-    """The text under a selection: as it is on the screen, without gutters and without spaces at the end of a line."""
+    """The text under a selection: as it is on the screen, without margins and without spaces at the end of a line."""
     first = _bound(selection.start, 0)
     last = _bound(selection.end, blocks * _LINES)
     texts: list[str] = []
     for block in range(max(0, first // _LINES), min(blocks, last // _LINES + 1)):
-        for index, strip in enumerate(lines_of(block)):
+        lines = [strip.text for strip in lines_of(block)]
+        margin = _margin(lines)
+        for index, line in enumerate(lines):
             span = selection.get_span(line_number(block, index))
             if span is not None:
                 start, end = span
-                texts.append(_without_gutter(strip, max(0, start), None if end == -1 else max(0, end)))
+                texts.append(line[max(margin, start) : None if end == -1 else max(0, end)].rstrip())
     return "\n".join(texts)
 
 
@@ -40,11 +42,6 @@ def _bound(offset: Offset | None, otherwise: int) -> int:
     return otherwise if offset is None else offset.y
 
 
-def _without_gutter(strip: Strip, start: int, end: int | None) -> str:
-    at = 0
-    kept: list[str] = []
-    for text, style, _ in strip:
-        if style is None or GUTTER not in style.meta:
-            kept.append(text[max(0, start - at) : None if end is None else max(0, end - at)])
-        at += len(text)
-    return "".join(kept).rstrip()
+def _margin(lines: Sequence[str]) -> int:
+    """How many characters of each line are its block's margin."""
+    return next((len(margin) for margin in _MARGINS if all(f"{line}  ".startswith(margin) for line in lines if line.strip())), 0)

@@ -65,16 +65,9 @@ def pattern(text: str) -> re.Pattern[str] | None:
     return re.compile(re.escape(text), re.IGNORECASE) if text else None
 
 
-def occurrence(lines: Iterable[Strip], wanted: re.Pattern[str], nth: int) -> tuple[int, int] | None:
-    """The line of the `nth` match, and which in its line it is. The last one, where fewer can be seen than the text has; None for none."""
-    found: tuple[int, int] | None = None
-    for index, line in enumerate(lines):
-        for here, _ in enumerate(wanted.finditer(line.text)):
-            found = (index, here)
-            if nth == 0:
-                return found
-            nth -= 1
-    return found
+def occurrences(lines: Iterable[Strip], wanted: re.Pattern[str]) -> list[tuple[int, int]]:
+    """All matches in drawn lines: the line of each, and which in its line it is."""
+    return [(index, here) for index, line in enumerate(lines) for here, _ in enumerate(wanted.finditer(line.text))]
 
 
 def _marked(line: Strip, marks: Sequence[Mark]) -> Iterable[Segment]:

@@ -1,7 +1,7 @@
 """A search through the texts of all blocks that goes on in slices, so that a key never waits for it.
 
 Matches are counted, not kept: a match is the n-th in its block. Letters match whatever their case. What this module does not do: know
-where on the screen a match is (`rows.occurrence` does), or when the next slice is due.
+where on the screen a match is (`rows.occurrences` do), or when the next slice is due.
 """
 
 from collections import deque

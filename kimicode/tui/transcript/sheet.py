@@ -5,16 +5,20 @@ seen of them, or write to a screen.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
+from textual.strip import Strip
 
 from kimicode.interactive.view.blocks import Block
 from kimicode.tui.draw.values import Drawn, Look
 from kimicode.tui.transcript.cache import MOST_LINES, Cache
 from kimicode.tui.transcript.folds import Folds
 from kimicode.tui.transcript.heights import Heights, guess_height
+from kimicode.tui.transcript.spacing import gap_before
 from kimicode.tui.transcript.texts import text_of
+
+_EMPTY: Final = Strip([], 0)
 
 
 class DrawBlock(Protocol):
@@ -83,14 +87,23 @@ class Sheet:
     def drawn(self, index: int) -> Drawn:
         """The block's lines."""
         block = self._seen[index]
-        folded = self._folds.folded(index, block)
+        folded = self._folds.folded(index)
         drawn = self._cache.get(index, block, self.look, folded=folded)
         if drawn is None:
             before = self._cache.before(index, block, self.look, folded=folded)
             drawn = self._draw(block, self.look, folded=folded, before=before)
             self._cache.put(index, block, self.look, drawn, folded=folded)
-        self._heights.set(index, len(drawn.lines))
+        self._heights.set(index, len(drawn.lines) + self.gap(index) if drawn.lines else 0)
         return drawn
+
+    def gap(self, index: int) -> int:
+        """How many of the block's lines are empty ones above it, if it has any lines."""
+        return gap_before(self._seen[index], self._seen[index - 1] if index else None)
+
+    def lines(self, index: int) -> Sequence[Strip]:
+        """The block's lines, with the empty ones above it."""
+        lines = self.drawn(index).lines
+        return (_EMPTY,) * self.gap(index) + lines if lines else lines
 
     def trim(self) -> None:
         """Throw away lines that there is no room for, but none that were asked for since the last time."""
@@ -102,7 +115,7 @@ class Sheet:
 
     def folded(self, index: int) -> bool:
         """True where the block is folded."""
-        return self._folds.folded(index, self._seen[index])
+        return self._folds.folded(index)
 
     def fold(self, index: int, folded: bool) -> None:
         """Fold or unfold one block."""
@@ -111,7 +124,7 @@ class Sheet:
             self._guess(index)
 
     def fold_all(self, folded: bool) -> None:
-        """Unfold everything, or fold what is folded from the start."""
+        """Fold or unfold everything."""
         self._folds.set_all(folded)
         self._guess_all()
 
@@ -123,7 +136,7 @@ class Sheet:
             block = self._blocks[index]
             if index >= len(self._seen):
                 self._seen.append(block)
-                self._heights.append(guess_height(block, self.look, folded=self._folds.folded(index, block)))
+                self._heights.append(self._guessed(index))
             elif self._came_in(index):
                 self._insert(index, block)
                 inserted.append(index)
@@ -146,11 +159,14 @@ class Sheet:
         self._seen.insert(index, block)
         self._folds.inserted(index)
         self._cache.forget_from(index)
-        self._heights.insert(index, guess_height(block, self.look, folded=self._folds.folded(index, block)))
+        self._heights.insert(index, self._guessed(index))
+        self._guess(index + 1)
 
     def _guess(self, index: int) -> None:
-        self._heights.set(index, guess_height(self._seen[index], self.look, folded=self.folded(index)), exact=False)
+        self._heights.set(index, self._guessed(index), exact=False)
 
     def _guess_all(self) -> None:
-        folded = self._folds.folded
-        self._heights = Heights(guess_height(block, self.look, folded=folded(index, block)) for index, block in enumerate(self._seen))
+        self._heights = Heights(self._guessed(index) for index in range(len(self._seen)))
+
+    def _guessed(self, index: int) -> int:
+        return guess_height(self._seen[index], self.look, folded=self._folds.folded(index)) + self.gap(index)

@@ -18,7 +18,7 @@ from kimicode.tui.transcript.anchor import Laid, Place
 from kimicode.tui.transcript.cache import MOST_LINES
 from kimicode.tui.transcript.messages import CopyRequested, Found, NewBelow, OpenRequested, QuoteRequested, WantDiffs
 from kimicode.tui.transcript.picking import line_number, picked
-from kimicode.tui.transcript.rows import Mark, occurrence, pattern
+from kimicode.tui.transcript.rows import Mark, occurrences, pattern
 from kimicode.tui.transcript.search import Match, Search
 from kimicode.tui.transcript.sheet import DrawBlock, Sheet
 from kimicode.tui.transcript.viewport import Row, Viewport
@@ -31,14 +31,6 @@ class TranscriptView(Viewport, can_focus=True):
     """Shows blocks. `max_width` is how wide the column in the middle may be, 0 for all there is; `look`'s own width does not count."""
 
     ALLOW_SELECT = True
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"transcript--cursor", "transcript--match", "transcript--current"}
-
-    DEFAULT_CSS = """
-    TranscriptView > .transcript--cursor { color: $accent; }
-    TranscriptView > .transcript--match { background: $warning-muted; color: $text-warning; }
-    TranscriptView > .transcript--current { background: $warning; color: $background; }
-    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("alt+up,ctrl+up", "cursor(-1)", "Previous block", show=False),
@@ -66,7 +58,7 @@ class TranscriptView(Viewport, can_focus=True):
         self._cursor: int | None = None
         self._search: Search | None = None
         self._wanted = pattern("")
-        self._spot: tuple[Drawn, Match, tuple[int, int] | None] | None = None
+        self._spots: tuple[Drawn, Sequence[tuple[int, int]]] | None = None
 
     # What there is to show
 
@@ -118,25 +110,27 @@ class TranscriptView(Viewport, can_focus=True):
         return True
 
     def fold_all(self, folded: bool) -> None:
-        """Unfold everything, or fold again what is folded from the start. The block at the top stays there."""
-        place = None if self.following else Place(self.place.block, 0 if folded else self.place.line)
+        """Fold or unfold everything. The block at the top stays there."""
+        top = self.place.block
+        place = None if self.following else Place(top, self.sheet.gap(top) if folded else self.place.line)
         self.sheet.fold_all(folded)
         self.settle(place)
 
     def _fold(self, index: int, folded: bool) -> None:
-        head = next((y for y, row in enumerate(self.rows) if row.block == index and row.line == 0), None)
+        gap = self.sheet.gap(index)
+        head = next((y for y, row in enumerate(self.rows) if row.block == index and row.line == gap), None)
         self.sheet.fold(index, folded)
         if head is not None:
-            self.settle(Place(index, -head))
+            self.settle(Place(index, gap - head))
         else:
-            self.settle(Place(index) if index == self.place.block else self.place)
+            self.settle(Place(index, gap) if index == self.place.block else self.place)
 
     # Searching
 
     def find(self, text: str) -> None:
         """Search for a text from what is at the top on; empty ends the search. `Found` tells how it goes."""
         self._wanted = pattern(text)
-        self._spot = None
+        self._spots = None
         if not text:
             self._search = None
             self.post_message(Found(0, 0, done=True))
@@ -173,21 +167,24 @@ class TranscriptView(Viewport, can_focus=True):
 
     def _reveal(self, match: Match) -> None:
         """Unfold the block with the match and bring its line into view."""
-        if self.sheet.drawn(match.block).foldable and self.sheet.folded(match.block):
+        if self.sheet.folded(match.block) and self.sheet.drawn(match.block).foldable and self._spot_of(match) is None:
             self._fold(match.block, folded=False)
-        spot = self._spot_of(match)
-        line = spot[0] if spot else 0
+        spots = self._spots_in(match.block)
+        line = spots[min(match.nth, len(spots) - 1)][0] if spots else self.sheet.gap(match.block)
         if not any(row.block == match.block and row.line == line for row in self.rows):
             self.settle(Place(match.block, line - self.size.height // 3))
         self.repaint_all()
 
     def _spot_of(self, match: Match) -> tuple[int, int] | None:
-        """Where in its block's lines a match is: the line, and the how manieth there."""
-        drawn = self.sheet.drawn(match.block)
-        if self._spot is None or self._spot[0] is not drawn or self._spot[1] != match:
-            spot = occurrence(drawn.lines, self._wanted, match.nth) if self._wanted else None
-            self._spot = (drawn, match, spot)
-        return self._spot[2]
+        """Where in its block's lines a match is: the line, and which in its line. None where it can't be seen."""
+        spots = self._spots_in(match.block)
+        return spots[match.nth] if match.nth < len(spots) else None
+
+    def _spots_in(self, block: int) -> Sequence[tuple[int, int]]:
+        drawn = self.sheet.drawn(block)
+        if self._spots is None or self._spots[0] is not drawn:
+            self._spots = (drawn, occurrences(self.sheet.lines(block), self._wanted) if self._wanted else [])
+        return self._spots[1]
 
     # The cursor
 
@@ -254,14 +251,14 @@ class TranscriptView(Viewport, can_focus=True):
             return
         row = self.rows[offset.y]
         self.set_cursor(row.block)
-        if row.line == 0:
+        if row.line == self.sheet.gap(row.block):
             self.toggle(row.block)
 
     # Selecting
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text under a selection, and what comes after it where others follow."""
-        return picked(selection, len(self.sheet), lambda block: self.sheet.drawn(block).lines), "\n"
+        return picked(selection, len(self.sheet), self.sheet.lines), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Show another selection."""
@@ -306,9 +303,9 @@ class TranscriptView(Viewport, can_focus=True):
 
     # Painting
 
-    def bar_of(self, block: int) -> Style | None:
+    def bar_of(self, row: Row) -> Style | None:
         """The bar of the cursor."""
-        return self.get_component_rich_style("transcript--cursor", partial=True) if block == self._cursor else None
+        return self.sheet.look.palette["accent"] if row.block == self._cursor and row.line >= self.sheet.gap(row.block) else None
 
     def marks_of(self, row: Row) -> Sequence[Mark]:
         """What was found, and what is selected."""
@@ -316,8 +313,7 @@ class TranscriptView(Viewport, can_focus=True):
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(line_number(row.block, row.line))) is not None:
             start, end = span
-            style = self.screen.get_component_rich_style("screen--selection")
-            marks.append(Mark(max(0, start), None if end == -1 else max(0, end), style))
+            marks.append(Mark(max(0, start), None if end == -1 else max(0, end), self.sheet.look.palette["selection"]))
         return marks
 
     def _found_in(self, row: Row) -> Iterable[Mark]:
@@ -326,5 +322,5 @@ class TranscriptView(Viewport, can_focus=True):
         current = self._search.current if self._search else None
         spot = self._spot_of(current) if current and current.block == row.block else None
         for nth, found in enumerate(self._wanted.finditer(row.strip.text)):
-            name = "transcript--current" if spot == (row.line, nth) else "transcript--match"
-            yield Mark(found.start(), found.end(), self.get_component_rich_style(name, partial=True))
+            token = "match_current" if spot == (row.line, nth) else "match"
+            yield Mark(found.start(), found.end(), self.sheet.look.palette[token])

@@ -80,8 +80,8 @@ class Viewport(ScrollView, can_focus=True):
         self.settle(None)
 
     def scroll_to_block(self, index: int, line: int = 0) -> None:
-        """Bring a line of a block to the top."""
-        self.settle(Place(index, line))
+        """Bring a line of a block to the top, 0 for its first one that isn't empty."""
+        self.settle(Place(index, line + self.sheet.gap(index) if 0 <= index < len(self.sheet) else 0))
 
     def move(self, lines: int) -> None:
         """Scroll so many lines down, or up where that is negative."""
@@ -98,9 +98,9 @@ class Viewport(ScrollView, can_focus=True):
         del row
         return ()
 
-    def bar_of(self, block: int) -> Style | None:
-        """The style of the bar beside a block that has one."""
-        del block
+    def bar_of(self, row: Row) -> Style | None:
+        """The style of the bar beside a line that has one."""
+        del row
         return None
 
     def settled(self, laid: Laid) -> None:
@@ -111,10 +111,9 @@ class Viewport(ScrollView, can_focus=True):
     def settle(self, place: Place | None) -> None:
         """Be at a place from now on, or at the end for None."""
         self._settle(place)
-        if self._place.line and (height := self.sheet.known(self._place.block)):
-            self._share = self._place.line / height
-        else:
-            self._share = 0.0
+        if self.size == self._laid_size and len(self.sheet):
+            gap, height = self.sheet.gap(self._place.block), self.sheet.known(self._place.block)
+            self._share = (self._place.line - gap) / max(1, height - gap)
 
     def _settle(self, place: Place | None) -> None:
         self._follow = place is None
@@ -126,7 +125,7 @@ class Viewport(ScrollView, can_focus=True):
         self._place, self._follow = laid.place, laid.at_end
         rows: list[Row] = []
         for span in laid.spans:
-            lines = sheet.drawn(span.block).lines
+            lines = sheet.lines(span.block)
             rows.extend(Row(lines[line], span.block, line) for line in range(span.first, span.first + span.count))
         self._put_scroll_position()
         self._put_rows(rows)
@@ -209,7 +208,8 @@ class Viewport(ScrollView, can_focus=True):
             self._settle(None if self._follow else self._place)
         else:
             block = self._place.block
-            self._settle(Place(block, int(self._share * self.sheet.exact(block))))
+            gap = self.sheet.gap(block)
+            self._settle(Place(block, gap + int(self._share * (self.sheet.exact(block) - gap)) if self._share >= 0 else 0))
 
     # Scrolling: by keys, by the wheel, and by Textual (its bars, a selection that is dragged out of the view)
 
@@ -231,7 +231,7 @@ class Viewport(ScrollView, can_focus=True):
 
     def action_scroll_home(self) -> None:
         """To the start."""
-        self.scroll_to_block(0)
+        self.settle(Place(0))
 
     def action_scroll_end(self) -> None:
         """To the end."""
@@ -305,4 +305,4 @@ class Viewport(ScrollView, can_focus=True):
         if y >= len(self.rows):
             return Strip.blank(self._column.screen, base)
         row = self.rows[y]
-        return compose(row.strip, self._column, base, self.bar_of(row.block), self.marks_of(row))
+        return compose(row.strip, self._column, base, self.bar_of(row), self.marks_of(row))

@@ -11,12 +11,11 @@ from textual.strip import Strip
 from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, Thought, Told
 from kimicode.messages import ToolCall
 from kimicode.tui.draw.values import Drawn, Look, Palette
-from kimicode.tui.transcript.picking import GUTTER
 from kimicode.tui.transcript.texts import text_of
 from kimicode.tui.transcript.view import TranscriptView
 
-LOOK = Look(width=80, palette=Palette("plain", {}))
-_GUTTER = Style(meta={GUTTER: True})
+_TOKENS = {"accent": "red", "selection": "on blue", "match": "on green", "match_current": "on yellow"}
+LOOK = Look(width=80, palette=Palette("plain", {token: Style.parse(style) for token, style in _TOKENS.items()}))
 
 
 class Drawing:
@@ -41,7 +40,7 @@ class Drawing:
         if folded and foldable:
             lines = lines[:1]
         kept = before.lines[:-1] if before else ()
-        strips = (*kept, *(Strip([Segment("| ", _GUTTER), Segment(line)]) for line in lines[len(kept) :]))
+        strips = (*kept, *(Strip([Segment("▌ "), Segment(line)]) for line in lines[len(kept) :]))
         return Drawn(strips, foldable=foldable, wants_diffs=isinstance(block, Called) and block.diffs is None and bool(block.changes))
 
 
@@ -67,8 +66,8 @@ class Host(App[None]):
         self.view.focus()
 
     def shown(self) -> list[str]:
-        """What is on the screen of the transcript, a line a line, without what is empty at the end of it."""
-        return [self.view.render_line(y).text.rstrip() for y in range(self.view.size.height)]
+        """What is on the screen of the transcript, without its margins and what is empty at the end of a line."""
+        return [self.view.render_line(y).text.strip("▌ ") for y in range(self.view.size.height)]
 
     def last(self, kind: type[Message]) -> Message | None:
         return next((message for message in reversed(self.told) if isinstance(message, kind)), None)

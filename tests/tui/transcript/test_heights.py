@@ -26,8 +26,9 @@ def test_guess_then_exact() -> None:
 @pytest.mark.parametrize(
     ("block", "folded", "least", "most"),
     [
-        (Prompted(""), False, 1, 3),
-        (Answered(lines("a", 50)), False, 50, 52),
+        (Prompted(lines("a", 50)), True, 30, 30),
+        (Answered(""), True, 1, 3),
+        (Answered(lines("a", 50)), True, 50, 52),
         (Answered("x" * 800), False, 10, 12),
         (Thought(lines("a", 50), 3.0), True, 1, 2),
         (Thought(lines("a", 50), 3.0), False, 50, 52),

@@ -8,8 +8,8 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.strip import Strip
 
-from kimicode.tui.transcript.picking import GUTTER, line_number, picked
-from kimicode.tui.transcript.rows import Mark, column, compose, occurrence, pattern, with_offsets
+from kimicode.tui.transcript.picking import line_number, picked
+from kimicode.tui.transcript.rows import Mark, column, compose, occurrences, pattern, with_offsets
 
 BASE, BOLD, BAR = Style(bgcolor="black"), Style(bold=True), Style(color="red")
 TEXT = st.text(st.sampled_from("ab é漢🙂"), max_size=30)
@@ -43,22 +43,20 @@ def test_marks_lie_on_their_characters(text: str, start: int, length: int) -> No
     assert bold == text[start : start + length]
 
 
-def test_occurrence() -> None:
+def test_occurrences() -> None:
     lines = [Strip([Segment("One and o"), Segment("ne")]), Strip([Segment("none")]), Strip([Segment("x")])]
     wanted = pattern("one")
     assert wanted is not None
-    assert [occurrence(lines, wanted, nth) for nth in range(4)] == [(0, 0), (0, 1), (1, 0), (1, 0)]
-    assert occurrence(lines[2:], wanted, 0) is None
+    assert occurrences(lines, wanted) == [(0, 0), (0, 1), (1, 0)]
     assert pattern("") is None
     exact = pattern("a.c")
     assert exact is not None
-    assert occurrence([Strip([Segment("abc a.c")])], exact, 0) == (0, 0)
+    assert occurrences([Strip([Segment("abc a.c")])], exact) == [(0, 0)]
 
 
-def test_picked_text_has_no_gutters() -> None:
-    gutter = Style(meta={GUTTER: True})
+def test_picked_text_has_no_margins() -> None:
     blocks = [
-        [Strip([Segment("| ", gutter), Segment("one  ")]), Strip([Segment("| ", gutter), Segment("two")])],
+        [Strip([Segment("▌ "), Segment("one  ")]), Strip([Segment("▌ "), Segment("two")])],
         [],
         [Strip([Segment("three")])],
     ]
@@ -72,3 +70,10 @@ def test_picked_text_has_no_gutters() -> None:
     assert pick(Offset(1, line_number(2, 0)), Offset(9, line_number(3, 0))) == "hree"
     assert pick(Offset(0, line_number(2, 0)), Offset(0, line_number(2, 0))) == ""
     assert picked(Selection(None, None), 0, blocks.__getitem__) == ""
+
+
+def test_only_a_margin_that_all_lines_have_is_one() -> None:
+    answer = [Strip([]), Strip([Segment("  text")]), Strip([]), Strip([Segment("    code")])]
+    called = [Strip([Segment("* head")]), Strip([Segment("    inside")])]
+    assert picked(Selection(None, None), 1, [answer].__getitem__) == "\ntext\n\n  code"
+    assert picked(Selection(None, None), 1, [called].__getitem__) == "* head\n    inside"

@@ -16,6 +16,8 @@ from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, 
 from kimicode.tui.draw.values import Look
 from kimicode.tui.transcript.anchor import Place
 from kimicode.tui.transcript.messages import CopyRequested, Found, NewBelow, OpenRequested, QuoteRequested, WantDiffs
+from kimicode.tui.transcript.spacing import gap_before
+from kimicode.tui.transcript.texts import text_of
 from tests.tui.transcript.host import LOOK, Host, call, lines, talk
 from tests.tui.waiting import until
 
@@ -47,7 +49,7 @@ def test_opens_at_the_end_and_draws_what_is_seen() -> None:
     host = Host(talk(10_000))
 
     async def body(pilot: Pilot[None]) -> None:
-        assert host.shown()[-1] == " | b9999.0"
+        assert host.shown()[-1] == "b9999.0"
         assert host.view.following
         assert host.drawing.times <= 16
 
@@ -64,7 +66,7 @@ def test_nothing_to_show() -> None:
         host.view.find_next()
         host.blocks.append(Told("hello"))
         host.view.changed(range(1))
-        assert host.shown()[0] == " | hello"
+        assert host.shown()[0] == "hello"
 
     run(host, body)
 
@@ -78,7 +80,7 @@ def test_blocks_that_draw_to_nothing() -> None:
         assert host.view.virtual_size.height == 0
         host.blocks[50] = Told("something")
         host.view.changed(range(50, 51))
-        assert host.shown()[0] == " | something"
+        assert host.shown()[0] == "something"
 
     run(host, body)
 
@@ -91,7 +93,7 @@ def test_a_stream_at_the_end_is_followed() -> None:
             host.blocks[-1] = Answered(lines("stream", index + 1), done=False)
             host.view.changed(range(50, 51))
             await pilot.pause()
-            assert host.shown()[-1] == f" | stream.{index}"
+            assert host.shown()[-1] == f"stream.{index}"
         assert host.view.following
         assert below(host) == 0
         assert host.view.scroll_y == host.view.max_scroll_y
@@ -145,7 +147,7 @@ def test_a_stream_does_not_move_who_has_scrolled_up() -> None:
         assert not host.view.following
         await pilot.press("end")
         await until(pilot, lambda: below(host) == 0)
-        assert host.shown()[-1] == " | more"
+        assert host.shown()[-1] == "more"
 
     run(host, body)
 
@@ -172,14 +174,16 @@ def test_scrolls_up_through_everything_line_by_line() -> None:
 
     async def body(pilot: Pilot[None]) -> None:
         host.view.fold_all(False)
-        whole = [line for block in blocks for line in host.view.text_of(blocks.index(block)).split("\n")]
+        above: list[Block | None] = [None, *blocks]
+        pairs = zip(blocks, above, strict=False)
+        whole = [line for block, before in pairs for line in [""] * gap_before(block, before) + text_of(block).split("\n")]
         top = len(whole) - 16
         steps = random.Random(1)
         while top > 0:
             up = steps.choice([1, 3, 15])
             top = max(0, top - up)
             host.view.move(-up)
-            assert host.shown() == [f" | {line}" for line in whole[top : top + 16]]
+            assert host.shown() == whole[top : top + 16]
         assert host.view.scroll_y == 0
         assert host.view.virtual_size.height == len(whole)
 
@@ -228,7 +232,7 @@ def test_wheel_and_keys() -> None:
         await pilot._post_mouse_events([events.MouseScrollUp], host.view, offset=(5, 5))
         await until(pilot, lambda: host.view.scroll_y < end)
         await pilot.press("home")
-        assert host.shown()[0] == " | b0.0"
+        assert host.shown()[0] == "b0.0"
         await pilot.press("down")
         assert host.view.place != Place(0, 0)
         await pilot.press("end")
@@ -244,18 +248,18 @@ def test_folding_keeps_the_first_line_where_it_is() -> None:
         head = next(y for y, line in enumerate(host.shown()) if "tool78" in line)
         assert host.view.toggle(78)
         assert "tool78" in host.shown()[head]
-        assert host.shown()[head + 1] == " | inside78.0"
+        assert host.shown()[head + 1] == "inside78.0"
         host.view.toggle(78)
         assert "tool78" in host.shown()[head]
         assert host.view.following
         # The last block: unfolding shows its beginning, not its end.
-        assert host.shown()[-1] == " | tool99 {}"
+        assert host.shown()[-1] == "tool99 {}"
         host.view.toggle(80)
-        assert host.shown()[-1] == " | tool99 {}"
+        assert host.shown()[-1] == "tool99 {}"
         assert not host.view.following
         host.view.move(10)
         host.view.toggle(80)
-        assert " | tool99 {}" in host.shown()
+        assert "tool99 {}" in host.shown()
 
     run(host, body)
 
@@ -267,7 +271,7 @@ def test_folding_from_inside_goes_to_the_first_line() -> None:
         host.view.toggle(20)
         host.view.scroll_to_block(20, 50)
         host.view.toggle(20)
-        assert host.shown()[0] == " | tool99 {}"
+        assert host.shown()[0] == "tool99 {}"
 
     run(host, body)
 
@@ -287,9 +291,9 @@ def test_all_at_once() -> None:
     async def body(pilot: Pilot[None]) -> None:
         host.view.scroll_to_block(20)
         host.view.fold_all(False)
-        assert host.shown()[:2] == [" | tool20 {}", " | inside20.0"]
+        assert host.shown()[:2] == ["tool20 {}", "inside20.0"]
         host.view.fold_all(True)
-        assert host.shown()[:2] == [" | tool20 {}", " | tool21 {}"]
+        assert host.shown()[:2] == ["tool20 {}", "tool21 {}"]
 
     run(host, body)
 
@@ -302,8 +306,8 @@ def test_a_new_width_keeps_the_block_at_the_top(width: int) -> None:
         host.view.scroll_to_block(50, 0)
         await pilot.resize_terminal(width, 16)
         await until(pilot, lambda: host.view._column.screen == width - 1)
-        assert host.view.place == Place(50, 0)
-        assert host.shown()[0].startswith(" | b50")
+        assert host.view.place == Place(50, 1)
+        assert host.shown()[0].startswith("b50")
         assert all(len(line) <= width for line in host.shown())
         host.view.follow_end()
         await pilot.resize_terminal(60, 20)
@@ -344,9 +348,9 @@ def test_a_column_in_the_middle() -> None:
     host = Host([Answered("x" * 200)], max_width=40)
 
     async def body(pilot: Pilot[None]) -> None:
-        assert host.shown()[0] == " " * 9 + "| " + "x" * 38
+        assert host.view.render_line(0).text.rstrip() == " " * 9 + "▌ " + "x" * 38
         host.view.set_max_width(0)
-        assert host.shown()[0] == " | " + "x" * 55
+        assert host.view.render_line(0).text.rstrip() == " ▌ " + "x" * 55
 
     run(host, body)
 
@@ -376,13 +380,13 @@ def test_search_finds_what_is_folded_and_never_drawn() -> None:
         host.view.find("needle")
         await until(pilot, lambda: host.last(Found) and found(host)[2])
         assert found(host) == (1, 3, True)
-        assert " | The Needle is here" in host.shown()
+        assert "The Needle is here" in host.shown()
         host.view.find_next(1)
         await until(pilot, lambda: found(host)[0] == 2)
-        assert " | a needle that was thought" in host.shown()
+        assert "a needle that was thought" in host.shown()
         host.view.find_next(-1)
         await until(pilot, lambda: found(host)[0] == 1)
-        assert " | The Needle is here" in host.shown()
+        assert "The Needle is here" in host.shown()
         host.blocks.append(Told("needle"))
         host.view.changed(range(400, 401))
         await until(pilot, lambda: found(host)[1] == 4)
@@ -419,7 +423,7 @@ def test_the_cursor_and_what_is_asked_for() -> None:
         assert host.last(CopyRequested) is None
         await pilot.press("alt+up")
         assert host.view.cursor == 29
-        assert [host.view._line(y, host.view.rich_style).text[:7] for y in (9, 10, 15)] == [" | b28.", "▌| b29.", "▌| b29."]
+        assert [host.view._line(y, host.view.rich_style).text[:7] for y in (8, 9, 10, 15)] == [" ▌ b28.", " " * 7, "▌▌ b29.", "▌▌ b29."]
         await pilot.press("alt+up", "enter")
         assert host.view.cursor == 28
         await pilot.press("c", "y", "o")
@@ -433,7 +437,7 @@ def test_the_cursor_and_what_is_asked_for() -> None:
         for _ in range(28):
             await pilot.press("alt+up")
         assert host.view.cursor == 0
-        assert host.shown()[0] == " | b0.0"
+        assert host.shown()[0] == "b0.0"
         await pilot.press("alt+up")
         assert host.view.cursor == 0
         for _ in range(30):
@@ -448,14 +452,16 @@ def test_a_click_on_the_first_line_unfolds() -> None:
 
     async def body(pilot: Pilot[None]) -> None:
         await pilot.click(host.view, offset=(5, 0))
-        await until(pilot, lambda: host.shown()[1] == " | inside.0")
+        await until(pilot, lambda: host.shown()[1] == "inside.0")
         await pilot.click(host.view, offset=(5, 1))
         await pilot.pause()
-        assert host.shown()[1] == " | inside.0"
+        assert host.shown()[1] == "inside.0"
         await pilot.click(host.view, offset=(5, 0))
-        await until(pilot, lambda: host.shown()[1] == " | after")
+        await until(pilot, lambda: host.shown()[1:3] == ["", "after"])
         await pilot.click(host.view, offset=(5, 9))
         assert host.view.cursor == 0
+        await pilot.click(host.view, offset=(5, 2))
+        assert host.view.cursor == 1
 
     run(host, body)
 
@@ -465,10 +471,10 @@ def test_a_selection_copies_text_without_gutters() -> None:
 
     async def body(pilot: Pilot[None]) -> None:
         await pilot.mouse_down(host.view, offset=(9, 0))
-        await pilot.hover(host.view, offset=(7, 2))
-        await pilot.mouse_up(host.view, offset=(7, 2))
+        await pilot.hover(host.view, offset=(7, 3))
+        await pilot.mouse_up(host.view, offset=(7, 3))
         await until(pilot, lambda: host.screen.get_selected_text())
-        assert host.screen.get_selected_text() == "line\nsecond line\nthird"
+        assert host.screen.get_selected_text() == "line\nsecond line\n\nthird"
         # What grows above doesn't move the selection.
         host.blocks[0] = Told("zero\nfirst line\nsecond line")
         host.view.changed(range(1))
@@ -534,8 +540,8 @@ def test_a_block_that_comes_in_before_others() -> None:
         host.blocks[40:41] = [Thought("thought", 1.0), Answered("answer")]
         host.view.changed(range(40, 43))
         assert host.view.cursor == 42
-        assert " | thought" in host.shown()
-        assert " | inside.4" in host.shown()
+        assert "thought" in host.shown()
+        assert "inside.4" in host.shown()
         host.view.scroll_to_block(41)
         was = host.shown()
         host.blocks.insert(41, Thought("another", 1.0))
@@ -551,7 +557,7 @@ def test_other_blocks_altogether() -> None:
     async def body(pilot: Pilot[None]) -> None:
         await pilot.press("home")
         host.view.show([Told("other")])
-        assert host.shown() == [" | other", *[""] * 15]
+        assert host.shown() == ["other", *[""] * 15]
         assert host.view.following
 
     run(host, body)
