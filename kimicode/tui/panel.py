@@ -4,6 +4,7 @@ What this module does not do: know when the panel is shown (`KimicodeApp` does).
 """
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -19,6 +20,8 @@ from kimicode.tui.wording import count, fill, lines, money, percent, where
 WIDTH: Final = 36
 _SIGNS: Final = {"done": ("✓", "ok"), "in_progress": ("▸", "accent"), "pending": ("·", "muted")}
 _MOST_FILES: Final = 30
+_MOST_PARTS: Final = 3
+"""Lines for what of the model lives in one place."""
 
 
 def panel_text(status: Status, width: int, palette: Palette) -> Text:
@@ -41,11 +44,12 @@ def _section(title: str, rows: Iterator[Text], palette: Palette) -> Text:
 
 
 def _row(label: str, value: str, width: int, palette: Palette, token: str = "text") -> Text:
-    """A label and its value; the value is cut to what is left."""
+    """A label and its value; both are cut to what there is."""
+    label = set_cell_size(_line(label, 10, "muted", palette).plain, 10)
     safe = render_safe(Untrusted(value)).replace("\n", " ").replace("\t", " ")
     room = max(1, width - 11)
     shown = safe if cell_len(safe) <= room else set_cell_size(safe, room - 1).rstrip() + "…"
-    return Text.assemble((f"{label:<10} ", palette["muted"]), (shown, palette[token]))
+    return Text.assemble((f"{label} ", palette["muted"]), (shown, palette[token]))
 
 
 def _line(text: str, width: int, style_token: str, palette: Palette) -> Text:
@@ -81,8 +85,10 @@ def _engine(engine: Engine | None, width: int, palette: Palette) -> Iterator[Tex
     if engine is None:
         return
     yield _row("state", engine.state, width, palette, "ok" if engine.state == "ok" else "warning")
-    if engine.places:
-        yield _row("parts", engine.places, width, palette)
+    for place in engine.places.split("; ") if engine.places else ():
+        device, _, parts = place.partition(": ")
+        for number, line in enumerate(wrap(parts, width - 11, max_lines=_MOST_PARTS, placeholder=" …") or [""]):
+            yield _row("" if number else device, line, width, palette)
     if engine.experts:
         yield _row("experts", engine.experts, width, palette)
     if engine.hits is not None:
@@ -127,7 +133,7 @@ def _session(status: Status, width: int, palette: Palette) -> Iterator[Text]:
     if status.title:
         yield _line(status.title, width, "text", palette)
     if status.permission:
-        yield _row("may", status.permission, width, palette, "warning" if status.permission == "full" else "text")
+        yield _row("permission", status.permission, width, palette, "warning" if status.permission == "full" else "text")
     if status.sandbox:
         weak = status.sandbox in ("none", "no commands", "landlock")
         yield _row("sandbox", status.sandbox, width, palette, "warning" if weak else "text")
