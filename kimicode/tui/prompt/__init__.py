@@ -5,6 +5,7 @@
     recalling.py      what was sent before
     pasting.py        pastes, dropped files, pictures, texts that are set
     area.py           the text itself: tokens and clusters of characters as one, a little colour
+    keyboard.py       keys that start a line, as terminals send them
     popup.py          the list, whose rows are reused
     surroundings.py   what the widget needs from outside, all of it replaceable; `standard.py` is that on a real terminal
 

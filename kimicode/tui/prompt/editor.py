@@ -23,6 +23,7 @@ from kimicode.interactive.waiting import Prompt
 from kimicode.messages import Image
 from kimicode.tui.prompt.area import PromptArea
 from kimicode.tui.prompt.completing import Completer
+from kimicode.tui.prompt.keyboard import NEW_LINE, teach_alt_enter
 from kimicode.tui.prompt.pasting import Paster
 from kimicode.tui.prompt.popup import CompletionList
 from kimicode.tui.prompt.recalling import Recaller
@@ -97,9 +98,7 @@ class PromptEditor(Vertical):
         self._recaller = Recaller(self.area, self.popup, self._completer, self._paster, self.surroundings.past, self._beside)
         self._keys: dict[str, Callable[[], bool]] = {
             "enter": self._enter,
-            "shift+enter": self._newline,
-            "alt+enter": self._newline,
-            "ctrl+j": self._newline,
+            **dict.fromkeys(NEW_LINE, self._newline),
             "ctrl+s": self._steer,
             "ctrl+c": self._clear,
             "ctrl+d": self._leave,
@@ -119,6 +118,7 @@ class PromptEditor(Vertical):
 
     def on_mount(self) -> None:
         """Look right, and read what was sent before."""
+        teach_alt_enter()
         self._look_like()
         self._recaller.load()
 
