@@ -52,12 +52,20 @@ def command(arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 async def run_child(
-    arguments: tuple[str, ...], *, environ: Mapping[str, str], folder: Path, told: Callable[[str], None] = lambda _line: None
+    arguments: tuple[str, ...],
+    *,
+    environ: Mapping[str, str],
+    folder: Path,
+    told: Callable[[str], None] = lambda _line: None,
+    line: Callable[[tuple[str, ...]], tuple[str, ...]] = command,
 ) -> Ended:
-    """Run it to its end. `told` gets each line of its stderr as it comes. Raises `KimicodeError` where it can't be started."""
+    """Run it to its end. `told` gets each line of its stderr as it comes, `line` makes the command line of the arguments.
+
+    Raises `KimicodeError` where it can't be started.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
-            *command(arguments),
+            *line(arguments),
             cwd=folder,
             env={**environ, "NO_COLOR": "1", "PYTHONUTF8": "1"},
             stdin=asyncio.subprocess.DEVNULL,

@@ -62,8 +62,9 @@ class ModelChoice(msgspec.Struct, frozen=True):
 
 
 def model_choices(environ: Mapping[str, str], workspace: Path) -> tuple[ModelChoice, ...]:
-    """All of them. Blocks while it looks around."""
-    return (*_of_catalogue(environ), *_of_files(environ, workspace))
+    """All of them; servers that may or may not be there come last. Blocks while it looks around."""
+    known = (*_of_catalogue(environ), *_of_files(environ, workspace))
+    return tuple(sorted(known, key=lambda choice: not (choice.target.key_from or choice.target.model_file)))
 
 
 def usable_endpoints(environ: Mapping[str, str]) -> tuple[tuple[str, str, bool], ...]:

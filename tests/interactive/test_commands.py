@@ -413,9 +413,9 @@ def test_theme(tmp_path: Path) -> None:
 
 def test_the_themes_are_those_that_there_are() -> None:
     from kimicode.interactive.commands.settings import THEMES
-    from kimicode.tui.themes import theme_names
+    from kimicode.tui.themes import themes
 
-    assert list(THEMES) == list(theme_names())
+    assert list(THEMES) == ["auto", *(skin.name for skin in themes())]
 
 
 def test_context_cost_and_status(tmp_path: Path) -> None:
@@ -625,16 +625,18 @@ def test_plan_and_find(tmp_path: Path) -> None:
 
 def test_editor(tmp_path: Path) -> None:
     async def act(world: World) -> None:
-        world.desk.environ = {**world.environ, "EDITOR": "printf edited >"}
+        world.desk.environ = {**world.environ, "EDITOR": "sh -c 'printf edited > \"$0\"'"}
         await world.do("/editor before")
         await world.idle()
         assert [block.text for block in world.of(Prompted)] == ["edited"]  # type: ignore[union-attr]
-        world.desk.environ = {**world.environ, "EDITOR": "truncate -s 0"}
+        world.desk.environ = {**world.environ, "EDITOR": "true"}
         await world.do("/editor")
         assert "nothing was sent" in world.person.words
         world.desk.environ = {**world.environ, "EDITOR": "false"}
         await world.do("/editor")
-        assert "failed with exit code 1" in world.person.errors[0]
+        world.desk.environ = {**world.environ, "EDITOR": "/nonexistent"}
+        await world.do("/editor")
+        assert "can't be started" in world.person.errors[0]
 
     live(tmp_path, ["Hi."], act, person=Editing())
 

@@ -11,12 +11,13 @@ from typing import Final, get_args
 import msgspec
 
 from kimicode.errors import KimicodeError, UsageError
-from kimicode.interactive.child import run_child
 from kimicode.interactive.commands.values import Command
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.model_choices import ModelChoice, model_choices, usable_endpoints
-from kimicode.interactive.person import Field, Menu, Option, Page, Part, Rows, Words
+from kimicode.interactive.person import Field, Menu, Option, Page, Rows, Words
 from kimicode.interactive.switching import reopen
+from kimicode.model.engine_state import engine_places
+from kimicode.model.probe import probe
 from kimicode.model.target import URL_ROW, resolve
 from kimicode.settings import Settings, ThinkingName
 
@@ -74,11 +75,11 @@ async def _about(desk: Desk, choice: ModelChoice) -> Page:
         ("thinking", target.traits.thinking),
         ("pictures", "yes" if target.images else "no"),
     )
-    parts: tuple[Part, ...] = (Rows(rows),)
-    if target.model_file:
-        ended = await run_child(("models", "plan", choice.model), environ=desk.environ, folder=desk.workspace)
-        parts += (Words(ended.out.strip() if ended.code == 0 else ended.complaint),)
-    return Page(choice.label, parts)
+    if not target.model_file:
+        return Page(choice.label, (Rows(rows),))
+    fits, lives = await asyncio.gather(probe(target, desk.environ), engine_places(target, desk.environ))
+    where = () if lives is None else (("parts", lives.places), ("experts", lives.experts or "none"))
+    return Page(choice.label, (Rows((*rows, *where)), Words(fits.words)))
 
 
 async def endpoint(desk: Desk, argument: str) -> None:

@@ -16,6 +16,7 @@ from kimicode.interactive.commands.values import Command
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.person import Code, Page, Part, Rows, Words
 from kimicode.interactive.wording import counted, percent
+from kimicode.model.engine_state import engine_places
 from kimicode.model.target import resolve
 
 _T = TypeVar("_T")
@@ -177,10 +178,11 @@ async def _engine_page(desk: Desk) -> Page:
     parts.append(
         Code(ended.out.strip()) if ended.out.strip() else Words("No engine is running. It starts by itself with the first prompt.")
     )
-    file = resolve(desk.settings.endpoint, desk.settings.model, desk.environ).model_file if known is not None else ""
-    if file:
-        plan = await run_child(("models", "plan", file), environ=desk.environ, folder=desk.workspace)
-        parts.append(Code(plan.out.strip()) if plan.code == 0 else Words(plan.complaint))
+    lives = await engine_places(resolve(desk.settings.endpoint, desk.settings.model, desk.environ), desk.environ) if known else None
+    if lives is not None:
+        experts = (("experts", lives.experts),) if lives.experts else ()
+        runs = "yes" if lives.runs else "no, by the plan"
+        parts += [Words("By the plan:"), Rows((("runs here", runs), ("parts live in", lives.places), *experts))]
     return Page("Engine", tuple(parts))
 
 

@@ -3,10 +3,7 @@
 What this module does not do: draw, or know an editor's keys.
 """
 
-import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
 
 import prompts
@@ -15,6 +12,7 @@ from kimicode.interactive.abilities import LendsTerminal
 from kimicode.interactive.commands.values import Command
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.person import Page, Rows, Words
+from kimicode.interactive.prompt.external import edit_outside, run_in_terminal
 from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, Ran, Thought, Told
 from kimicode.interactive.wording import counted, one_line
 
@@ -77,24 +75,11 @@ async def editor(desk: Desk, argument: str) -> None:
     """Write the prompt in the editor that the environment names."""
     if not isinstance(desk.person, LendsTerminal):
         raise UsageError("the terminal can't be lent to an editor here", hint="Write the prompt right here.")
-    text = await desk.person.lend(lambda: edited(argument, desk.environ))
-    if text.strip():
+    text = await desk.person.lend(lambda: edit_outside(argument, desk.environ, run_in_terminal))
+    if text is not None and text.strip():
         desk.enter(text.strip())
     else:
         desk.person.say("Nothing was written, so nothing was sent.")
-
-
-def edited(text: str, environ: Mapping[str, str]) -> str:
-    """`text` as the user leaves it in their editor. Blocks. Raises `UsageError` where that does not run or fails."""
-    program = next((environ[name] for name in ("VISUAL", "EDITOR") if environ.get(name)), "vi")
-    with tempfile.TemporaryDirectory(prefix="kimicode-prompt-") as folder:
-        path = Path(folder, "prompt.md")
-        path.write_text(text, "utf-8", "replace")
-        # Editors are set as command lines (`code --wait`), so a shell starts them.
-        code = subprocess.call(["/bin/sh", "-c", f'{program} "$@"', "editor", str(path)], env=dict(environ))
-        if code:
-            raise UsageError(f"the editor {program!r} failed with exit code {code}", hint="Set EDITOR to one that is installed.")
-        return path.read_text("utf-8", "replace")
 
 
 async def init(desk: Desk, argument: str) -> None:
