@@ -11,7 +11,6 @@ from typing import Protocol, cast
 
 import msgspec
 
-from kimicode.home import kimicode_home
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.prompt.complete import Offer, completions
 from kimicode.interactive.prompt.files import WorkspaceFiles, list_files
@@ -60,11 +59,12 @@ def find_parts(environ: Mapping[str, str], workspace: Path, width: int) -> Parts
     history = _module("kimicode.interactive.prompt.history")
     shells = _module("kimicode.interactive.shell")
     make_history = cast("Callable[[Path, Path], Memory] | None", getattr(history, "History", None))
+    history_file = cast("Callable[[Mapping[str, str]], Path] | None", getattr(history, "history_file", None))
     make_shell = cast("Callable[..., Shell] | None", getattr(shells, "UserShell", None))
     return Parts(
         commands=cast("Sequence[Known]", getattr(registry, "COMMANDS", ())),
         perform=cast("Callable[[Desk, str], Awaitable[object]] | None", getattr(registry, "perform", None)),
-        memory=None if make_history is None else make_history(kimicode_home(environ) / "prompts.jsonl", workspace),
+        memory=None if make_history is None or history_file is None else make_history(history_file(environ), workspace),
         shell=None if make_shell is None else make_shell(environ, workspace, columns=width),
         run_shell=cast("Callable[[Desk, Shell, str], Awaitable[None]] | None", getattr(shells, "run_shell", None)),
     )

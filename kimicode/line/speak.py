@@ -66,10 +66,8 @@ def session_words(event: SessionStarted) -> str:
 
 
 def prompt_lines(block: Prompted) -> tuple[Line, ...]:
-    """What the user said; or, in brackets, what the model was told in the middle of a run."""
-    if block.steered and block.text.startswith("[") and block.text.endswith("]"):
-        return (Line(flat(block.text[1:-1]), "Note to the model:"),)
-    lines = spoken("You, to the run that goes on:" if block.steered else "You:", block.text)
+    """What the user said, or what the model was told in the middle of a run, by whomever."""
+    lines = spoken("Said to the run:" if block.steered else "You:", block.text)
     return (*lines, Line(f"with the pictures {flat(', '.join(block.images))}")) if block.images else lines
 
 

@@ -49,6 +49,7 @@ class Source:
         self.terminal = terminal
         self.reading, self.writing = os.pipe()
         self.closed = False
+        self.ended = False
 
     def fileno(self) -> int:
         return self.reading
@@ -63,8 +64,8 @@ class Source:
         os.write(self.writing, data)
 
     def end(self) -> None:
-        if not self.closed:
-            self.closed = True
+        if not self.ended:
+            self.ended = True
             os.close(self.writing)
 
 
