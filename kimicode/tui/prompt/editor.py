@@ -91,6 +91,7 @@ class PromptEditor(Vertical):
         self.surroundings = surroundings or Surroundings()
         self.area = PromptArea(self._pressed, self._pasted)
         self.popup = CompletionList()
+        self._look: tuple[str, bool, bool] | None = None
         self._completer = Completer(self.area, self.popup, files or WorkspaceFiles(lambda: Listed(())), self._beside)
         self._completer.commands = commands
         self._completer.arguments = self.surroundings.arguments
@@ -317,9 +318,12 @@ class PromptEditor(Vertical):
     def _look_like(self) -> None:
         """The frame says what will happen with what is typed."""
         text = self.text
-        shell, command = text.startswith("!"), text.startswith("/") and "\n" not in text
-        self.area.set_class(shell, "-shell")
-        self.area.set_class(command, "-command")
-        self.area.border_title = "shell" if shell else "command" if command else "prompt"
+        kind = "shell" if text.startswith("!") else "command" if text.startswith("/") and "\n" not in text else "prompt"
+        if (look := (kind, self.busy, bool(text))) == self._look:
+            return
+        self._look = look
+        self.area.set_class(kind == "shell", "-shell")
+        self.area.set_class(kind == "command", "-command")
+        self.area.border_title = kind
         self.area.border_subtitle = _BUSY if self.busy and text else ""
         self.area.placeholder = _BUSY if self.busy else _IDLE

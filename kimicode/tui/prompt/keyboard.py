@@ -15,4 +15,5 @@ NEW_LINE: Final = ("shift+enter", "alt+enter", "ctrl+enter", "ctrl+j", "shift+\r
 
 def teach_alt_enter() -> None:
     """From now on ESC and a carriage return are Ctrl+J, in this process. Nothing that Textual knows by itself is changed."""
-    ANSI_SEQUENCES_KEYS.setdefault("\x1b\r", (Keys.ControlJ,))
+    if isinstance(ANSI_SEQUENCES_KEYS, dict):
+        ANSI_SEQUENCES_KEYS.setdefault("\x1b\r", (Keys.ControlJ,))

@@ -1,5 +1,7 @@
 """The finder against a plain one: what fits is the same, scores are the best there are, and good names win."""
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,36 @@ def test_what_fits_is_what_holds_the_characters_in_order(paths, query):
     for each in found:
         assert "".join(each.path[place] for place in each.matched).lower() == query.lower()
         assert list(each.matched) == sorted(set(each.matched))
+
+
+def best_score(finder: Finder, path: str, query: str) -> int:
+    """The same sum, over every way to match."""
+    start = sum(map(len, finder.paths[: finder.paths.index(path)]))
+    scores = []
+    for places in combinations(range(len(path)), len(query)):
+        if any(path[place].lower() != char.lower() for place, char in zip(places, query, strict=True)):
+            continue
+        total = 0
+        for number, place in enumerate(places):
+            bonus = int(finder._bonus[start + place])
+            if not number:
+                total += 16 + 2 * bonus
+            elif places[number - 1] == place - 1:
+                total += 16 + max(bonus, 8)
+            else:
+                total += 16 + bonus - 4
+        scores.append(total)
+    return max(scores)
+
+
+@given(PATHS, st.text("abAB/_.1é", min_size=1, max_size=4))
+def test_scores_are_the_best_there_are(paths, query):
+    finder = Finder(paths)
+    found = finder.search(query, 100)
+    assert found is not None
+    for each in found:
+        assert each.score == best_score(finder, each.path, query) + int(finder._extra[finder.paths.index(each.path)])
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
 
 
 @given(PATHS, st.lists(st.text("abAB/_.1é", max_size=6), max_size=6))
