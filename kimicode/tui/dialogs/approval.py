@@ -28,6 +28,7 @@ from kimicode.tui.dialogs.drawing import Drawing
 from kimicode.tui.dialogs.exact import shortened, spelled
 from kimicode.tui.dialogs.lines import LinesView, folded
 from kimicode.tui.dialogs.quiet import Quiet, begin
+from kimicode.tui.dialogs.word import Line
 from kimicode.tui.dialogs.words import label, one_line
 from kimicode.tui.draw.diff import SPLIT_FROM
 from kimicode.tui.draw.values import Look
@@ -52,7 +53,7 @@ class Approval(Dialog[Answer]):
     Approval #seen.-more { color: $text-warning; text-style: bold; }
     Approval #answers { height: 1; }
     Approval #answers:disabled { opacity: 50%; }
-    Approval #reason { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    Approval #reason { display: none; }
     Approval.-why #reason { display: block; }
     Approval.-why #answers { display: none; }
     Approval .approval--warning { color: $text-warning; text-style: bold; }
@@ -108,7 +109,7 @@ class Approval(Dialog[Answer]):
         """The action, everything else, what is seen, the answers."""
         question = self._question
         frame = Vertical(classes="frame")
-        frame.border_title = label(f"May {question.tool} do this?")
+        frame.border_title = label(f"Allow {question.tool}?")
         frame.border_subtitle = label(f"{question.behind} more wait behind" if question.behind else "")
         with frame:
             yield LinesView(self._draw_action, id="action", focusable=False)
@@ -117,7 +118,7 @@ class Approval(Dialog[Answer]):
             with Horizontal(id="answers", disabled=True):
                 for key, words in _answers(question):
                     yield Button(label(words), id=key, compact=True)
-            yield Input(placeholder="Why not, or what to do instead · Enter says it · Esc goes back", id="reason", compact=True)
+            yield Line(placeholder="Why not, or what to do instead · Enter says it · Esc goes back", id="reason")
             yield Static("", markup=False, id="meaning")
 
     def on_mount(self) -> None:
@@ -346,7 +347,7 @@ class Approval(Dialog[Answer]):
             case "once":
                 return "Runs this, now. The next one asks again."
             case "session":
-                return "Runs this, and does not ask for the same again until the session ends."
+                return "Runs this, and asks no more for exactly this until the session ends."
             case "always":
                 return f"Runs this, and writes to your settings: {one_line(render_exact(self._question.rule))}"
             case "why":

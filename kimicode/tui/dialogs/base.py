@@ -43,6 +43,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     }
     Dialog .muted { color: $text-muted; }
     Dialog .wrong { color: $text-error; }
+    Dialog .asked { text-style: bold; }
     Dialog .hint { color: $text-muted; height: auto; width: 1fr; }
     Dialog Button { min-width: 0; width: auto; height: 1; border: none; padding: 0; }
     Dialog Button:focus { text-style: bold reverse; }
@@ -97,7 +98,11 @@ class Dialog(ModalScreen[T], Generic[T]):
             self._answer.set_result(self.nothing)
 
     def on_input_changed(self, _: Input.Changed) -> None:
-        """Somebody types in here: nothing may come over that."""
+        """Somebody types in here."""
+        self.note_typing()
+
+    def note_typing(self) -> None:
+        """Nothing may come over this for a moment."""
         self.typed_at = time.monotonic()
 
     def _leave(self) -> None:

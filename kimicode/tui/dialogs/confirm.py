@@ -36,7 +36,7 @@ class Confirm(Dialog[bool]):
         """The question, what there is to know, the answers."""
         with Vertical(classes="frame"):
             with VerticalScroll(can_focus=False):
-                yield Static(said(self._question))
+                yield Static(said(self._question), classes="asked")
                 if self._detail:
                     yield Static(said(self._detail), classes="muted")
             with Horizontal():

@@ -29,7 +29,7 @@ class Pick(Widget, can_focus=True):
     """One of the choices of a field."""
 
     DEFAULT_CSS = """
-    Pick { height: 1; width: 1fr; background: $panel; padding: 0 1; }
+    Pick { height: 1; width: 1fr; background: $panel; }
     Pick:focus { background-tint: $foreground 10%; text-style: bold; }
     """
     BINDINGS = [  # noqa: RUF012

@@ -18,6 +18,7 @@ from kimicode.interactive.person import Code, Diff, Page, Part, Prose, Rows, Sha
 from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.drawing import Drawing
 from kimicode.tui.dialogs.lines import LinesView
+from kimicode.tui.dialogs.word import Line
 from kimicode.tui.dialogs.words import label
 from kimicode.tui.draw.values import Look
 
@@ -56,8 +57,8 @@ class PageDialog(Dialog[None]):
 
     DEFAULT_CSS = """
     PageDialog > .frame { width: 95%; max-width: 140; height: 95%; }
-    PageDialog Input { display: none; height: 1; border: none; padding: 0; background: $panel; }
-    PageDialog.-searching Input { display: block; }
+    PageDialog Line { display: none; }
+    PageDialog.-searching Line { display: block; }
     """
     BINDINGS = [  # noqa: RUF012  Textual's own convention
         Binding("escape", "leave", "Close", show=False),
@@ -80,7 +81,7 @@ class PageDialog(Dialog[None]):
         frame.border_title = label(self._page.title)
         with frame:
             yield LinesView(self._draw, id="lines")
-            yield Input(placeholder="Search", compact=True)
+            yield Line(placeholder="Search")
             yield Static(_KEYS, markup=False, classes="hint", id="keys")
 
     def on_mount(self) -> None:
@@ -94,7 +95,7 @@ class PageDialog(Dialog[None]):
     def action_search(self) -> None:
         """Ask what to search."""
         self.add_class("-searching")
-        self.query_one(Input).focus()
+        self.query_one(Line).focus()
 
     def action_leave(self) -> None:
         """End the search, or leave."""

@@ -10,7 +10,7 @@ has typed for a moment; `waiting(True)` says meanwhile that it does. What this m
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from textual.app import App
 from textual.notifications import SeverityLevel
@@ -32,6 +32,7 @@ from kimicode.tui.dialogs.work import WorkDialog
 from kimicode.tui.draw.values import Look
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _SEVERITY: Final[Mapping[Level, SeverityLevel]] = {"info": "information", "warning": "warning", "error": "error"}
 
@@ -42,7 +43,7 @@ class TuiPerson:
 
     def __init__(
         self,
-        app: "App[object]",
+        app: "App[R]",
         look: Callable[[], Look],
         last_key: Callable[[], float],
         waiting: Callable[[bool], None],
@@ -50,7 +51,7 @@ class TuiPerson:
         drawing: Drawing = DRAWING,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app = app
+        self._app = cast("App[object]", app)  # What it returns when it ends is nobody's matter here.
         self._look = look
         self._last_key = last_key
         self._waiting = waiting

@@ -155,6 +155,7 @@ class Picker(Dialog["int | None"]):
 
     def _narrow(self, wanted: str) -> None:
         self._wanted = wanted
+        self.note_typing()
         self.query_one(Choices).narrow(matching(wanted, self._searched), numbered=not wanted)
         self._tell_filter()
 
@@ -167,8 +168,8 @@ class Picker(Dialog["int | None"]):
         note.display = narrows or options > 9
 
     def _keys(self) -> str:
-        keys = "↑ ↓ move · Enter or 1–9 choose · Esc leave"
-        return f"{keys} · → preview" if self._menu.preview is not None else keys
+        preview = " · → preview" if self._menu.preview is not None else ""
+        return f"↑ ↓ · Enter or 1–9 · / narrow{preview} · Esc leave"
 
     def _look_at(self, index: int | None) -> None:
         if index == self._previewed:

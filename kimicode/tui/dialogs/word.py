@@ -14,17 +14,25 @@ from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.words import harmless, one_line, said
 
 
-class Entry(Input):
-    """The value of a field. What cannot be shown as it is stays as it was, unless somebody edits it."""
+class Line(Input):
+    """One line to type in. Its cursor is still: nothing in kimicode wakes up to blink."""
 
     DEFAULT_CSS = """
-    Entry { height: 1; border: none; padding: 0 1; background: $panel; width: 1fr; }
-    Entry:focus { border: none; background: $panel; background-tint: $foreground 10%; }
+    Line { height: 1; border: none; padding: 0 1; background: $panel; width: 1fr; }
+    Line:focus { border: none; background: $panel; background-tint: $foreground 10%; }
     """
+
+    def __init__(self, value: str = "", placeholder: str = "", *, secret: bool = False, id: str | None = None) -> None:
+        super().__init__(value, placeholder, password=secret, id=id, compact=True, select_on_focus=False)
+        self.set_reactive(Input.cursor_blink, False)
+
+
+class Entry(Line):
+    """The value of a field. What cannot be shown as it is stays as it was, unless somebody edits it."""
 
     def __init__(self, field: Field, id: str | None = None) -> None:
         shown = field.value if field.secret else one_line(field.value)
-        super().__init__(shown, password=field.secret, id=id, compact=True, select_on_focus=False)
+        super().__init__(shown, secret=field.secret, id=id)
         self._given = field.value
         self._shown = shown
 
@@ -52,7 +60,7 @@ class WordDialog(Dialog["str | None"]):
         """What is asked, the line, what is wrong with it."""
         with Vertical(classes="frame"):
             with VerticalScroll(can_focus=False):
-                yield Static(said(self._field.label))
+                yield Static(said(self._field.label), classes="asked")
                 if self._field.help:
                     yield Static(said(self._field.help), classes="muted")
             yield Entry(self._field)

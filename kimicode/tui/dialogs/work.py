@@ -50,6 +50,10 @@ class WorkDialog(Dialog[bool]):
         """Show what was told before."""
         self._show()
 
+    def on_resize(self) -> None:
+        """A bar of another width."""
+        self._tick()
+
     def on_button_pressed(self) -> None:
         """Stop it."""
         self.withdraw()
