@@ -109,6 +109,8 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self._ui, self._palette, self._width = ui, palette, 80
         self.transcript = TranscriptView(draw, self.look, max_width=ui.width, id="transcript")
         self.prompt = prompt
+        # A blinking cursor would draw twice a second while nothing happens.
+        prompt.area.cursor_blink = False
         self.panel = SidePanel()
         self.find_bar = FindBar(id="find")
         self._header, self._below = Bar(id="header"), Bar(id="below")
