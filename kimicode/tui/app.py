@@ -172,10 +172,19 @@ class KimicodeApp(App[object]):
         """Textual's own answer to Ctrl+C is not ours."""
 
     async def on_event(self, event: events.Event) -> None:
-        """Note when something was typed last: nothing may open over live typing."""
+        """Note when something was typed last: nothing may open over live typing. Where something is pasted, somebody is."""
         if isinstance(event, events.Key | events.Paste):
             self.last_key = time.monotonic()
+            self.app_focus = True
         await super().on_event(event)
+
+    def watch_app_focus(self, focus: bool) -> None:
+        """The focus for what opened while the terminal had none; Textual gives it only to what opens while the terminal has it."""
+        screen = self.screen
+        if focus and screen.focused is None:
+            wanted = self.AUTO_FOCUS if screen.AUTO_FOCUS is None else screen.AUTO_FOCUS
+            widgets = screen.query(wanted) if wanted else ()
+            screen.set_focus(next((widget for widget in widgets if widget.focusable), None), scroll_visible=False)
 
     def write_sequence(self, sequence: str) -> None:
         """Send a control sequence to the terminal, between two frames."""
