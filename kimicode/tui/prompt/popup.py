@@ -6,8 +6,11 @@ It never has the focus: the prompt's keys move its bar. What this module does no
 from collections.abc import Sequence
 from typing import Final
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.content import Content
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -36,6 +39,11 @@ class CompletionList(OptionList, can_focus=False):
         padding: 0 1;
         border: round $border;
         & > .option-list--option { padding: 0; }
+        & > .option-list--option-highlighted {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: $block-cursor-text-style;
+        }
         text-wrap: nowrap;
         text-overflow: ellipsis;
         scrollbar-size-vertical: 1;
@@ -87,6 +95,14 @@ class CompletionList(OptionList, can_focus=False):
         if self.items:
             at = (0 if by < 0 else -1) if self.highlighted is None else self.highlighted
             self.highlighted = (at + by) % len(self.items)
+
+    def render_line(self, y: int) -> Strip:
+        """A row. Where a theme has no colours, its bar is reverse, which the base class leaves out."""
+        strip = super().render_line(y)
+        bar = self.get_component_styles("option-list--option-highlighted").text_style.reverse
+        if not bar or y + self.scroll_offset.y != self.highlighted:
+            return strip
+        return Strip([Segment(each.text, (each.style or Style()) + Style(reverse=True), each.control) for each in strip], strip.cell_length)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """A click."""

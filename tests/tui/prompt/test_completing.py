@@ -4,6 +4,7 @@ import threading
 
 from kimicode.interactive.prompt.files import Listed, WorkspaceFiles
 from kimicode.tui.prompt import Surroundings
+from kimicode.tui.themes import theme_for
 from tests.tui.prompt.page import Page, tried
 from tests.tui.waiting import until
 
@@ -256,5 +257,21 @@ def test_a_click_chooses():
         await pilot.click(page.editor.popup, offset=(3, 2))
         await until(pilot, lambda: page.editor.text == "@b.py ")
         assert page.editor.area.has_focus
+
+    tried(page, work)
+
+
+def test_the_bar_is_seen_without_colours():
+    page = Page(files=files("a.py", "b.py"))
+
+    async def work(pilot):
+        theme = theme_for("no-color").theme
+        page.register_theme(theme)
+        page.theme = theme.name
+        await pilot.press("@")
+        await until(pilot, lambda: page.editor.popup.option_count == 2)
+        await pilot.press("down")
+        reversed_rows = [any(part.style and part.style.reverse for part in page.editor.popup.render_line(row)) for row in range(2)]
+        assert reversed_rows == [False, True]
 
     tried(page, work)
