@@ -26,8 +26,12 @@ _PLAIN_FROM: Final = 200
 _MOST_CHARS: Final = 50_000
 """A single block beyond this (a paragraph, a list) is drawn as plain text: reading it as Markdown every time would be felt."""
 
+_MOST_OPEN: Final = 12_000
+"""The same for a block that still grows; it is read when it ends."""
+
 _MARGIN: Final = "  "
 _SPAN: Final = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+_MOST_MENDED: Final = 4_000
 _TICKS: Final = re.compile(r"`+")
 _OPENER: Final = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
 _HALF: Final = re.compile(r"(?:\x1b(?:\[[0-9;:]*)?|\r)\Z")
@@ -44,15 +48,14 @@ class _Fence(msgspec.Struct, frozen=True):
 
 
 def draw_answer(text: str, done: bool, look: Look, before: Drawn | None = None) -> Drawn:
-    """The answer as lines. `before` is what this gave for a beginning of the same text, at the same look."""
+    """The answer as lines. `before` is what this gave at the same look for a shorter text; what of it is the same is not drawn again."""
     drawing = _Drawing(text, look, before)
     return drawing.whole(done)
 
 
 class _Drawing:
     def __init__(self, text: str, look: Look, before: Drawn | None) -> None:
-        usable = before is not None and before.sealed + before.loose <= len(text)
-        self._before = before if usable and before is not None else Drawn(())
+        self._before = before if before is not None and before.mark == hash(text[: before.sealed + before.loose]) else Drawn(())
         self._text = text
         self._look = look
         self._margin = _MARGIN if look.width > 20 else ""
@@ -81,7 +84,12 @@ class _Drawing:
             loose, loose_lines, self._at = at - sealed, len(self._lines) - sealed_lines, at
         if self._at < len(self._text):
             self._rest(self._text[self._at :], done, apart=not loose or self._text.endswith("\n\n", 0, self._at))
-        return Drawn(tuple(self._lines), sealed=sealed, sealed_lines=sealed_lines, loose=loose, loose_lines=loose_lines)
+        return self._drawn(sealed, sealed_lines, loose, loose_lines)
+
+    def _drawn(self, sealed: int, sealed_lines: int, loose: int, loose_lines: int) -> Drawn:
+        # The hash of a million characters takes a third of a millisecond; a wrong guess would show another answer's lines.
+        mark = hash(self._text[: sealed + loose])
+        return Drawn(tuple(self._lines), False, False, sealed, sealed_lines, loose, loose_lines, mark)
 
     def _open_list(self) -> int:
         """Of a long list that is open, whole items are kept until it ends. Where those that are not kept begin."""
@@ -116,7 +124,7 @@ class _Drawing:
         return True
 
     def _rest(self, text: str, done: bool, *, apart: bool) -> None:
-        if len(text) > _MOST_CHARS:
+        if len(text) > (_MOST_CHARS if done else _MOST_OPEN):
             self._add(self._plain(text), apart=apart)
             return
         shown = text if done else mended(_HALF.sub("", text))
@@ -155,7 +163,7 @@ class _Drawing:
         loose, loose_lines = at - sealed, len(self._lines) - sealed_lines
         if at < len(self._text):
             self._add_code(_HALF.sub("", self._text[at:]), opened, sealed_lines)
-        return Drawn(tuple(self._lines), sealed=sealed, sealed_lines=sealed_lines, loose=loose, loose_lines=loose_lines)
+        return self._drawn(sealed, sealed_lines, loose, loose_lines)
 
     def _add_code(self, text: str, opened: _Fence, first: int) -> None:
         count = len(self._lines) - first
@@ -219,7 +227,7 @@ def _nth_line(text: str, at: int, lines: int) -> int | None:
 def mended(text: str) -> str:
     """The text with what is open in its last paragraph closed, so that it looks already as it will."""
     last = text[text.rfind("\n\n") + 1 :].rstrip()
-    if "```" in text or "~~~" in text or not last:
+    if "```" in text or "~~~" in text or not last or len(last) > _MOST_MENDED:
         return text
     bare = _SPAN.sub("", last)
     if "`" in bare:

@@ -14,8 +14,7 @@ from kimicode.tui.draw.values import Drawn, Look
 def draw_block(block: Block, look: Look, *, folded: bool = True, before: Drawn | None = None) -> Drawn:
     """The block as lines of at most `look.width` cells, harmless whatever is in it.
 
-    `before` is what this gave for the same answer when it was shorter, at the same look: what is sealed in it is not drawn again. Its text
-    must have been a beginning of this one; hand in nothing where that is not certain.
+    `before` is what this gave for the same block when it had less text, at the same look: what is sealed in it is not drawn again.
     """
     match block:
         case Opened():

@@ -13,13 +13,15 @@ from kimicode.tui.draw.folding import Folded, folded, lines_in, unfolded
 from kimicode.tui.draw.head import Fact, first_line, headline, state_of
 from kimicode.tui.draw.highlight import highlighted_file
 from kimicode.tui.draw.lines import Line, clipped, hung, safe, source_lines, strips, wrapped
+from kimicode.tui.draw.markdown import fence
 from kimicode.tui.draw.output import command, has_long, margin, output, tail_of
-from kimicode.tui.draw.tools import CHANGES, LOOKS, Described, describe, plan_of
+from kimicode.tui.draw.tools import CHANGES, LOOKS, Described, describe, is_ours, plan_of
 from kimicode.tui.draw.values import Drawn, Look
 from kimicode.tui.wording import duration
 
 _DIFF_LINES: Final = 20
 _ERROR_LINES: Final = 3
+_HEAD_ROOM: Final = 30
 _EXIT: Final = re.compile(r"\[exit (-?\d{1,10})\]\s*\Z|\[timed out after ([^\]\n]{1,20})\]\s*\Z")
 _MARKS: Final = {"done": ("☑", "ok"), "in_progress": ("▸", "accent")}
 _DECIDED: Final = {
@@ -36,7 +38,7 @@ def draw_call(block: Called, look: Look, *, fold: bool) -> Drawn:
     changing = bool(block.changes) and block.diffs is None
     lines = strips(_headlines(block, said, look), look.width)
     if not fold:
-        lines += strips(_whole_command(said, look), look.width)
+        lines += strips(_whole(block, said, look), look.width)
     if block.diffs:
         lines += _diff(block, look, fold)
     lines += strips(_below(block, look, fold), look.width)
@@ -72,9 +74,10 @@ def _exit_word(block: Called) -> str:
 def _outcome(block: Called) -> list[Fact]:
     """What came of it, in numbers."""
     facts: list[Fact] = []
-    if block.diffs:
-        added, removed = diff_counts(block.diffs)
-        facts.append([(f"+{added}", "ok"), (" ", "faint"), (f"-{removed}", "error")])
+    added, removed = diff_counts(block.diffs or ())
+    if added or removed:
+        gap = [(" ", "faint")] if added and removed else []
+        facts.append([*([(f"+{added}", "ok")] if added else []), *gap, *([(f"-{removed}", "error")] if removed else [])])
     elif block.changes:
         facts.append([(f"{len(block.changes)} file{'s' if len(block.changes) != 1 else ''} changed", "muted")])
     if block.state == "done" and block.call.name in LOOKS and block.result:
@@ -89,8 +92,21 @@ def _decision(decided: str) -> str:
     return safe(clipped(decided, 300)) if words is None else f"{words}{f': {safe(clipped(why.strip(), 300))}' if colon else ''}"
 
 
-def _whole_command(said: Described, look: Look) -> list[Line]:
-    return command(said.target, look) if "\n" in said.target.strip("\n") or len(said.target) > look.width // 2 else []
+def _cut(said: Described, look: Look) -> bool:
+    """True where the headline may have no room for what the call is about."""
+    return "\n" in said.target.strip("\n") or len(said.target) > max(look.width // 2, look.width - _HEAD_ROOM)
+
+
+def _whole(block: Called, said: Described, look: Look) -> list[Line]:
+    """What the headline has no room for: a command, or the arguments of a tool that we have no words for."""
+    if is_ours(block.call.name):
+        return command(said.target, look) if _cut(said, look) else []
+    try:
+        text = msgspec.json.format(block.call.arguments.encode("utf-8", "replace"), indent=2).decode("utf-8", "replace")
+    except msgspec.MsgspecError:
+        text = block.call.arguments
+    bar: Line = [("  │ ", look.palette["border"])] if look.width >= 30 else []
+    return hung(bar, bar, fence(unfolded(text).head, "json", max(1, look.width - (4 if bar else 0)), look.palette))
 
 
 def _diff(block: Called, look: Look, fold: bool) -> tuple[Strip, ...]:
@@ -118,9 +134,9 @@ def _below(block: Called, look: Look, fold: bool) -> list[Line]:
         return []
     if name == "read":
         return _source(block, look)
-    result = _EXIT.sub("", block.result[-200:]) if name == "shell" else None
-    text = block.result if result is None else block.result[:-200] + result
-    return output(folded(text.rstrip("\n"), keep // 3, keep - keep // 3) if fold else unfolded(text), look, fold=fold)
+    text = block.result[:-200] + _EXIT.sub("", block.result[-200:]) if name == "shell" else block.result
+    text = text.rstrip("\n")
+    return output(folded(text, keep // 3, keep - keep // 3) if fold else unfolded(text), look, fold=fold)
 
 
 def _plan(block: Called, look: Look) -> list[Line]:
@@ -145,7 +161,9 @@ def _source(block: Called, look: Look) -> list[Line]:
 
 
 def _foldable(block: Called, said: Described, look: Look) -> bool:
-    if "\n" in said.target.strip("\n") or block.diffs or (block.changes and block.call.name not in CHANGES):
+    if _cut(said, look) or block.diffs or (block.changes and block.call.name not in CHANGES):
+        return True
+    if not is_ours(block.call.name):
         return True
     if block.state == "running":
         return lines_in(block.output) > look.fold_lines or has_long(block.output, look)

@@ -4,6 +4,7 @@ Lines that both texts begin or end with are set aside first; what is left goes t
 whole where it is not. What this module does not do: draw.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -60,16 +61,17 @@ def lines_of(text: str | None) -> list[str]:
     return lines
 
 
-def compare(before: str | None, after: str | None, context: int) -> list[Hunk]:
-    """The hunks between two texts; None is no file."""
+@functools.lru_cache(maxsize=8)
+def compare(before: str | None, after: str | None, context: int) -> tuple[Hunk, ...]:
+    """The hunks between two texts; None is no file. The last few answers are kept: what is drawn is counted, too, and drawn again."""
     if before == after:
-        return []
+        return ()
     old, new = lines_of(before), lines_of(after)
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
     middle = _middle(old[head : len(old) - tail], new[head : len(new) - tail])
     changes = [(i + head, j + head, k + head, m + head) for i, j, k, m in middle]
-    return list(_hunks(changes, old, context))
+    return tuple(_hunks(changes, old, context))
 
 
 def differing(old: str, new: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]] | None:

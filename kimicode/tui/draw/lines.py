@@ -87,6 +87,7 @@ def length(pieces: Line) -> int:
 
 def shortened(pieces: Line, width: int, sign: str = "…") -> Line:
     """The line, cut where it is longer than `width`, with a sign that it is."""
+    pieces = _rooted(pieces)
     if length(pieces) <= width:
         return pieces
     room = max(1, width - cell_len(sign))

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from rich.cells import cell_len
+
 from kimicode.tui.draw.folding import Folded, unfolded
 from kimicode.tui.draw.lines import Line, clipped, hung, safe, shortened, wrapped
-from kimicode.tui.draw.sgr import colored
+from kimicode.tui.draw.sgr import colored, final
 from kimicode.tui.draw.values import Look, Palette
 
 MARGIN: Final = "    "
@@ -56,8 +58,9 @@ def tail_of(text: str, lines: int) -> Folded:
 
 
 def has_long(text: str, look: Look) -> bool:
-    """True where a line, as far as one looks, takes more than one on the screen."""
-    return any(len(line) > look.width - len(margin(look.width)) for line in text[:_LOOKED_AT].split("\n"))
+    """True where a line takes more than one on the screen; a text that would take long to look through counts as one that has such."""
+    room = max(1, look.width - len(margin(look.width)))
+    return len(text) > _LOOKED_AT or any(cell_len(safe(final(line))) > room for line in text.split("\n"))
 
 
 def has_colors(palette: Palette) -> bool:

@@ -44,6 +44,11 @@ def describe(call: ToolCall) -> Described:
     return Described(_VERBS.get(call.name, call.name), *how(arguments))
 
 
+def is_ours(name: str) -> bool:
+    """True for a tool that there are words for here."""
+    return name in _HOW
+
+
 def arguments_of(call: ToolCall) -> JsonObject | None:
     """The arguments, where they are a JSON object."""
     try:

@@ -41,7 +41,8 @@ class Drawn(msgspec.Struct, frozen=True):
     `foldable`: there is more, or less, to be seen of it. `wants_diffs`: its changes have to be looked up before they can be drawn.
     `sealed` is for an answer that grows: so many characters of its text are in the first `sealed_lines` lines for good, and need not be
     drawn again; hand this value back in to draw it on. `loose` more characters, in `loose_lines` lines after those, are of a fence or
-    a list that is still open: they are drawn once more when it ends.
+    a list that is still open: they are drawn once more when it ends. `mark`
+    tells whether another text begins as this one did.
     """
 
     lines: tuple[Strip, ...]
@@ -51,3 +52,4 @@ class Drawn(msgspec.Struct, frozen=True):
     sealed_lines: int = 0
     loose: int = 0
     loose_lines: int = 0
+    mark: int = 0

@@ -110,6 +110,7 @@ SAMPLES: dict[str, tuple[tuple[Block, bool], ...]] = {
         ),
         (Called(call("patch", "{broken"), "failed", result="Error: no JSON"), True),
         (Called(call("mcp_thing", '{"a": 1, "b": ["x"]}'), "done", result="\n".join("abcdefghijklmnop")), True),
+        (Called(call("mcp_thing", '{"a": 1, "b": ["x"]}'), "done", result="one"), False),
     ),
     "told": ((Told("Context was made smaller."), True), (Told("Slow", "warning"), True), (Told("No\nserver", "error"), True)),
     "ran": (

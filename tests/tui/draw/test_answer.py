@@ -123,3 +123,10 @@ def test_an_open_list_is_kept_in_pieces_and_drawn_whole_when_it_ends():
 def test_pieces_of_long_texts_are_the_whole(text, cuts):
     long = "".join(f"- item {at} of a list\n" for at in range(200)) + text + "\n" + "1. one\n\n" * 300 + text
     assert streamed(long, cuts).lines == draw_answer(long, True, LOOK).lines
+
+
+def test_an_answer_that_begins_otherwise_is_drawn_anew():
+    before = draw_answer("One.\n\nTwo.\n\nThree", False, LOOK)
+    assert before.sealed > 0
+    assert draw_answer("Uno.\n\nDos.\n\nTres", True, LOOK, before).lines == draw_answer("Uno.\n\nDos.\n\nTres", True, LOOK).lines
+    assert draw_answer("", False, LOOK, before).lines == ()

@@ -84,6 +84,14 @@ def test_any_block(block, look, folded):
     check(drawn.lines, look.width)
 
 
+@settings(max_examples=150, deadline=None)
+@given(block=BLOCKS, look=LOOKS)
+def test_what_folds_says_so(block, look):
+    folded, whole = draw_block(block, look), draw_block(block, look, folded=False)
+    assert folded.foldable == whole.foldable
+    assert folded.foldable or [strip.text for strip in folded.lines] == [strip.text for strip in whole.lines]
+
+
 @settings(max_examples=120, deadline=None)
 @given(part=PARTS, look=LOOKS)
 def test_any_part(part, look):
