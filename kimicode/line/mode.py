@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Final, TextIO, assert_never
 
+import msgspec
+
 from kimicode.errors import KimicodeError
 from kimicode.interactive.desk import Attention, Desk
 from kimicode.interactive.prompt.meaning import Command, Shell, Words, meaning
@@ -24,8 +26,9 @@ from kimicode.line.calls import title_of
 from kimicode.line.local import OWN, perform_own
 from kimicode.line.parts import Parts, completer, find_parts
 from kimicode.line.person import LinePerson
-from kimicode.line.reader import Complete, Reader, StoppedError
+from kimicode.line.reader import Complete, Memory, Reader, StoppedError
 from kimicode.line.signals import Signals
+from kimicode.line.speak import Habits
 from kimicode.line.still import Still
 from kimicode.line.telling import Teller
 from kimicode.line.words import Line
@@ -63,6 +66,7 @@ class LineMode:
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._teller = Teller(clock)
+        self._teller.habits = Habits(thoughts=settings.ui.thinking, output=settings.ui.fold_lines)
         self._reader = make_reader(parts, completer(parts.commands, OWN, lambda: self.desk, environ, workspace))
         self._still = Still(lambda line: self._reader.put((line,)))
         self._progress = announce.Progress(clock)
@@ -70,6 +74,7 @@ class LineMode:
         self._reading: asyncio.Task[str] | None = None
         self._command: asyncio.Task[object] | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self._remembering: set[asyncio.Task[bool]] = set()
         self._leaving = False
         self._stops = 0
         self._last_stop = -_TWICE_S
@@ -91,6 +96,8 @@ class LineMode:
                 await self._settle()
                 self._reader.put(opening.farewell(self.desk.status))
         finally:
+            if self._remembering:
+                await asyncio.wait(tuple(self._remembering))
             await self.desk.aclose()
             self._still.running("")
             await self._reader.aclose()
@@ -133,7 +140,9 @@ class LineMode:
             self._reader.put((), bell=True)
 
     def restyled(self, ui: UiSettings) -> None:
-        """See `Watcher`. Lines have no looks; keys are those the session began with."""
+        """See `Watcher`. Lines have no looks, but there are keys, and how much is said."""
+        self._reader.use_keys(ui.keys)
+        self._teller.habits = msgspec.structs.replace(self._teller.habits, thoughts=ui.thinking, output=ui.fold_lines)
 
     def leave(self) -> None:
         """See `Watcher`: the person wants to go."""
@@ -178,7 +187,7 @@ class LineMode:
 
     async def _take(self, text: str) -> None:
         if self._parts.memory is not None and self._reader.answers:
-            self.desk.background(self._remember(text))
+            self._remember(self._parts.memory, text)
         if text.startswith(">") and text[1:].strip():
             if self.desk.busy:
                 self._reader.put((Line("said to the run after its present step.", "Steered:"),))
@@ -246,11 +255,13 @@ class LineMode:
             case KimicodeError() as error:
                 self._person.say(str(error), "error")
             case error:
-                raise error
+                self._person.say(f"unexpected {type(error).__name__}: {error}. This is a fault in kimicode; please report it.", "error")
 
-    async def _remember(self, text: str) -> None:
-        if self._parts.memory is not None:
-            await asyncio.to_thread(self._parts.memory.add, text)
+    def _remember(self, memory: Memory, text: str) -> None:
+        """Keep a prompt, beside everything else: it may have to wait for a disk."""
+        task = self._loop.create_task(asyncio.to_thread(memory.add, text))
+        self._remembering.add(task)
+        task.add_done_callback(self._remembering.discard)
 
     async def _settle(self) -> None:
         """Wait until everything that was asked for is done; where somebody sits there, what runs is left to them to wait for."""

@@ -67,6 +67,8 @@ class LinePerson:
         self._interrupt = interrupt
         self._clock = clock
         self._jobs: list[asyncio.Task[None]] = []
+        # Questions take turns: an answer must not reach another question than the one that was read.
+        self._turn = asyncio.Lock()
 
     def stop_work(self) -> bool:
         """Stop what `work` does at the moment. False where it does nothing."""
@@ -85,6 +87,10 @@ class LinePerson:
 
     async def choose(self, menu: Menu) -> int | None:
         """A choice by number, name or key."""
+        async with self._turn:
+            return await self._choose(menu)
+
+    async def _choose(self, menu: Menu) -> int | None:
         if not self._can_ask(menu.title) or not menu.options:
             return None
         self._head(menu.title, menu.words)
@@ -116,33 +122,42 @@ class LinePerson:
         """Yes or no."""
         if not self._can_ask(question):
             return False
-        self._head("", detail)
-        said = await self._asked(Request(f"{flat(question)} [y/N]", grave=True))
+        async with self._turn:
+            self._head("", detail)
+            said = await self._asked(Request(f"{flat(question)} [y/N]", grave=True))
         return (said or "").strip().lower() in ("y", "yes")
 
     async def word(self, field: Field) -> str | None:
         """One line of text, right by its check."""
         if not self._can_ask(field.label):
             return None
-        return await self._field(field)
+        async with self._turn:
+            return await self._field(field)
 
     async def fill(self, form: Form) -> Mapping[str, str] | None:
         """All fields: one after the other, or those that are picked where there are many."""
         if not self._can_ask(form.title):
             return None
-        self._head(form.title, form.words)
         fields = [field for _, group in form.groups for field in group]
-        return await (self._one_by_one(form) if len(fields) <= _ONE_BY_ONE else self._picked(form, fields))
+        async with self._turn:
+            self._head(form.title, form.words)
+            return await (self._one_by_one(form) if len(fields) <= _ONE_BY_ONE else self._picked(form, fields))
 
     async def approve(self, question: Question) -> Answer:
         """Read everything out, then ask. Nothing that was typed before counts."""
         if not self._reader.answers:
             self._reader.put((*approving.question_lines(question, answers=False), Line(_NOBODY, "Notice:")))
             return Answer(Choice.NO, "Nobody was there to be asked.")
+        if self._turn.locked():
+            self._reader.put((Line("an approval is wanted; it comes when this is answered.", "Notice:"),))
+        async with self._turn:
+            return await self._approved(question)
+
+    async def _approved(self, question: Question) -> Answer:
         await self._reader.calm()
         self._reader.begin_aside()
         try:
-            self._reader.put(approving.question_lines(question), bell=False)
+            self._reader.put(approving.question_lines(question))
             answer = await self._answer(question)
             self._reader.put((approving.answered_line(answer),))
             return answer
@@ -212,7 +227,7 @@ class LinePerson:
     async def _field(self, field: Field) -> str | None:
         if field.choices:
             options = tuple(Option(choice or "empty", current=choice == field.value) for choice in field.choices)
-            chosen = await self.choose(Menu(field.label, options, words=field.help))
+            chosen = await self._choose(Menu(field.label, options, words=field.help))
             return field.value if chosen is None and field.value in field.choices else None if chosen is None else field.choices[chosen]
         self._head("", field.help)
         while True:

@@ -11,7 +11,8 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TextIO
+from dataclasses import dataclass
+from typing import Final, Literal, TextIO
 
 from kimicode.line.reader import Request, StoppedError
 from kimicode.line.words import Line
@@ -22,13 +23,16 @@ except ImportError:  # Windows
     termios = None  # type: ignore[assignment]
 
 _CHUNK: Final = 65_536
+_ON_ITS_WAY_S: Final = 0.1
 
 
-class _Waiter(NamedTuple):
-    """Somebody who waits for a line, and what was shown to get it."""
+@dataclass
+class _Waiter:
+    """Somebody who waits for a line, and what is shown to get it. `quiet`: not before it is asked for."""
 
     prompt: str
     line: "asyncio.Future[str]"
+    quiet: bool
 
 
 class PlainReader:
@@ -65,12 +69,15 @@ class PlainReader:
         """Print lines. A bell is rung only where a terminal listens. A stdout that nobody reads is no reason to stop a run."""
         start = "\n" if lines and self._at_prompt else ""
         self._at_prompt = self._at_prompt and not lines
+        if lines and self._waiting and not self._waiting[-1].quiet:
+            self._loop.call_soon(self.remind)
         text = "".join(f"{line.plain()}\n" for line in lines)
         self._write(start + text + ("\a" if bell and self._stdout.isatty() else ""))
 
     def remind(self) -> None:
         """Show the prompt again where output has come after it."""
         if self._waiting and not self._at_prompt:
+            self._waiting[-1].quiet = False
             self._show(self._waiting[-1].prompt)
 
     async def prompt(self, *, busy: bool = False) -> str:
@@ -90,12 +97,18 @@ class PlainReader:
             raise EOFError
         if request.grave or request.secret:
             self._discard()
+            # A line that the thread has just read is on its way still.
+            await asyncio.sleep(_ON_ITS_WAY_S)
+            self._discard()
         default = f" [{request.default}]" if request.default and not request.secret else ""
         with self._silent() if request.secret else contextlib.nullcontext():
             answer = await self._line(f"{request.prompt}{default} ")
         if request.secret:
             self._write("\n")
         return answer or request.default
+
+    def use_keys(self, keys: Literal["emacs", "vi"]) -> None:
+        """The terminal has its own."""
 
     def begin_aside(self) -> None:
         """Nothing has to be put away: the latest question gets the next line."""
@@ -122,7 +135,7 @@ class PlainReader:
             return self._early.popleft()
         if self._ended:
             raise EOFError
-        waiter = _Waiter(prompt, self._loop.create_future())
+        waiter = _Waiter(prompt, self._loop.create_future(), quiet=not show)
         self._waiting.append(waiter)
         if show:
             self._show(prompt)

@@ -89,7 +89,6 @@ class PromptReader:
         self._free.set()
         self._closed = asyncio.Event()
         self._closed.set()
-        self._turn = asyncio.Lock()
         self._last_key = -_CEILING_S
         self._session = self._main_session(memory, complete)
 
@@ -154,17 +153,21 @@ class PromptReader:
             await asyncio.sleep(wait)
 
     async def ask(self, request: Request) -> str:
-        """See `Reader`. Questions take turns."""
-        async with self._turn:
-            self.begin_aside()
-            try:
-                await self._closed.wait()
-                if request.grave:
-                    await self._absorb()
-                session = self._question_session(request)
-                return await self._run(session, Document("" if request.secret else request.default))
-            finally:
-                self.end_aside()
+        """See `Reader`. One question at a time: whoever asks sees to that."""
+        self.begin_aside()
+        try:
+            await self._closed.wait()
+            if request.grave:
+                await self._absorb()
+            session = self._question_session(request)
+            return await self._run(session, Document("" if request.secret else request.default))
+        finally:
+            self.end_aside()
+
+    def use_keys(self, keys: Literal["emacs", "vi"]) -> None:
+        """These keys from now on."""
+        self._mode = EditingMode.VI if keys == "vi" else EditingMode.EMACS
+        self._session.app.editing_mode = self._mode
 
     def begin_aside(self) -> None:
         """Put the prompt away, with what is half typed in it."""

@@ -7,7 +7,7 @@ What this module does not do: read anything itself.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -98,6 +98,10 @@ class Reader(Protocol):
 
     async def ask(self, request: Request) -> str:
         """An answer to a question. Cancelling takes the question away. Raises `EOFError`, `StoppedError`."""
+        ...
+
+    def use_keys(self, keys: Literal["emacs", "vi"]) -> None:
+        """These keys from now on."""
         ...
 
     def begin_aside(self) -> None:

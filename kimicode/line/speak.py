@@ -23,9 +23,11 @@ _ERROR_LINES: Final = 12
 
 
 class Habits(msgspec.Struct, frozen=True):
-    """What somebody wants to hear. `thinking`: thoughts as a whole. `progress`: that a command is still running, at growing intervals.
+    """What somebody wants to hear. `thoughts`: that the model thought; `thinking`: what, as a whole. `progress`: that a command is still
+    running, at growing intervals.
     `output` is how many lines of a command's output are read out, `diff` how many of a file's changes."""
 
+    thoughts: bool = True
     thinking: bool = False
     progress: bool = False
     output: int = 8
@@ -73,7 +75,7 @@ def prompt_lines(block: Prompted) -> tuple[Line, ...]:
 
 def thought_lines(block: Thought, seconds: float, habits: Habits) -> tuple[Line, ...]:
     """That the model thought, for so long; and what, where that is wanted."""
-    if blank(block.text):
+    if blank(block.text) or not (habits.thoughts or habits.thinking):
         return ()
     if habits.thinking:
         return (*spoken("Thinking:", block.text.strip("\n")), Line(f"Thought for {duration(seconds)}."))

@@ -231,3 +231,26 @@ def test_what_it_can_do_beside():
     assert desk.asides == 0
     asyncio.run(person.show(person.keys()))
     assert any("Ctrl+R" in line for line in desk.lines)
+
+
+def test_questions_take_turns():
+    async def main():
+        desk, person, _ = at()
+        first = asyncio.get_running_loop().create_future()
+
+        async def slowly(request):
+            desk.requests.append(request)
+            return await first if len(desk.requests) == 1 else "1"
+
+        desk.ask = slowly
+        choosing_ = asyncio.ensure_future(person.choose(Menu("Which?", options(2))))
+        await asyncio.sleep(0)
+        approving_ = asyncio.ensure_future(person.approve(QUESTION))
+        await asyncio.sleep(0)
+        assert desk.lines[-1] == "Notice: an approval is wanted; it comes when this is answered."
+        assert len(desk.requests) == 1
+        first.set_result("2")
+        assert await choosing_ == 1
+        assert await approving_ == Answer(Choice.ONCE)
+
+    asyncio.run(main())

@@ -1,6 +1,8 @@
 """Lines from a terminal that gives nothing else, and from a pipe."""
 
 import asyncio
+import os
+import sys
 
 import pytest
 
@@ -88,3 +90,43 @@ def test_bytes_that_are_no_text_are_replaced(streams):
         assert await reader.prompt() == "a\ufffdb"
 
     reading(streams(False), act)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is needed")
+def test_a_real_terminal_without_an_editor_keeps_a_secret_and_forgets_what_was_typed_early():
+    outside, inside = os.openpty()
+
+    async def main():
+        with stdin, stdout:
+            reader = PlainReader(stdin, stdout)
+            os.write(outside, b"early\n")
+            assert await reader.prompt() == "early"
+            os.write(outside, b"1\n")
+            asking = asyncio.ensure_future(reader.ask(Request("Really?", grave=True)))
+            await until(outside, b"Really?")
+            os.write(outside, b"no\n")
+            assert await asking == "no"
+            asking = asyncio.ensure_future(reader.ask(Request("Key:", secret=True)))
+            await until(outside, b"Key:")
+            os.write(outside, b"hunter2\n")
+            assert await asking == "hunter2"
+            reader.put((Line("end"),))
+            seen = await until(outside, b"end")
+            assert b"hunter2" not in seen
+            assert b"\x1b" not in seen
+            os.write(outside, b"\x04")
+            with pytest.raises(EOFError):
+                await reader.prompt()
+
+    async def until(terminal, wanted):
+        seen = b""
+        while wanted not in seen:
+            seen += await asyncio.to_thread(os.read, terminal, 4096)
+        return seen
+
+    stdin, stdout = os.fdopen(inside, closefd=False), os.fdopen(inside, "w", closefd=False)
+    try:
+        asyncio.run(asyncio.wait_for(main(), 30))
+    finally:
+        os.close(inside)
+        os.close(outside)
