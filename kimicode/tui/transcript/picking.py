@@ -11,6 +11,9 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.strip import Strip
 
+MOST_DRAWN: Final = 200
+"""Where a selection reaches over more blocks than this, those between its ends are copied as they were written: nobody drew them all."""
+
 _MARGINS: Final = ("▌ ", "  ")
 """What all lines of a block may begin with (`draw.said`, `draw.answer`); it is not copied."""
 
@@ -22,12 +25,21 @@ def line_number(block: int, line: int) -> int:
     return block * _LINES + min(line, _LINES - 1)
 
 
-def picked(selection: Selection, blocks: int, lines_of: Callable[[int], Sequence[Strip]]) -> str:
+def whole(block: int) -> Selection:
+    """A selection of all of a block."""
+    return Selection(Offset(0, line_number(block, 0)), Offset(_LINES, line_number(block, _LINES)))
+
+
+def picked(selection: Selection, blocks: int, lines_of: Callable[[int], Sequence[Strip]], text_of: Callable[[int], str]) -> str:
     """The text under a selection: as it is on the screen, without margins and without spaces at the end of a line."""
     first = _bound(selection.start, 0)
     last = _bound(selection.end, blocks * _LINES)
     texts: list[str] = []
-    for block in range(max(0, first // _LINES), min(blocks, last // _LINES + 1)):
+    reach = range(max(0, first // _LINES), min(blocks, last // _LINES + 1))
+    for block in reach:
+        if len(reach) > MOST_DRAWN and reach.start < block < reach.stop - 1:
+            texts.append(text_of(block))
+            continue
         lines = [strip.text for strip in lines_of(block)]
         margin = _margin(lines)
         for index, line in enumerate(lines):

@@ -17,7 +17,7 @@ from kimicode.tui.draw.values import Drawn, Look
 from kimicode.tui.transcript.anchor import Laid, Place
 from kimicode.tui.transcript.cache import MOST_LINES
 from kimicode.tui.transcript.messages import CopyRequested, Found, NewBelow, OpenRequested, QuoteRequested, WantDiffs
-from kimicode.tui.transcript.picking import line_number, picked
+from kimicode.tui.transcript.picking import line_number, picked, whole
 from kimicode.tui.transcript.rows import Mark, occurrences, pattern
 from kimicode.tui.transcript.search import Match, Search
 from kimicode.tui.transcript.sheet import DrawBlock, Sheet
@@ -220,6 +220,16 @@ class TranscriptView(Viewport, can_focus=True):
         above = index <= self.place.block
         self.settle(Place(index) if above else Place(index, min(height, room) - room))
 
+    def on_focus(self, event: events.Focus) -> None:
+        """Show the cursor."""
+        del event
+        self.set_cursor(self._cursor)
+
+    def on_blur(self, event: events.Blur) -> None:
+        """Hide the cursor, which stays where it is."""
+        del event
+        self.set_cursor(self._cursor)
+
     def action_cursor(self, step: int) -> None:
         """Move the cursor."""
         self.move_cursor(step)
@@ -245,7 +255,9 @@ class TranscriptView(Viewport, can_focus=True):
             self.post_message(OpenRequested(self._cursor, self.sheet[self._cursor]))
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the first line of a block folds it, or unfolds it. The cursor goes to the block."""
+        """A click on the first line of a block folds it, or unfolds it. The cursor goes to the block; a second click selects it."""
+        if event.chain > 1:
+            event.prevent_default()  # Textual would select everything there is.
         offset = event.get_content_offset(self)
         if event.button != 1 or offset is None or self.text_selection is not None or not 0 <= offset.y < len(self.rows):
             return
@@ -253,12 +265,14 @@ class TranscriptView(Viewport, can_focus=True):
         self.set_cursor(row.block)
         if row.line == self.sheet.gap(row.block):
             self.toggle(row.block)
+        elif event.chain == 2:
+            self.screen.selections = {self: whole(row.block)}
 
     # Selecting
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text under a selection, and what comes after it where others follow."""
-        return picked(selection, len(self.sheet), self.sheet.lines), "\n"
+        return picked(selection, len(self.sheet), self.sheet.lines, self.sheet.text), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Show another selection."""
@@ -304,8 +318,10 @@ class TranscriptView(Viewport, can_focus=True):
     # Painting
 
     def bar_of(self, row: Row) -> Style | None:
-        """The bar of the cursor."""
-        return self.sheet.look.palette["accent"] if row.block == self._cursor and row.line >= self.sheet.gap(row.block) else None
+        """The bar of the cursor, while keys go to it."""
+        if row.block != self._cursor or not self.has_focus or row.line < self.sheet.gap(row.block):
+            return None
+        return self.sheet.look.palette["accent"]
 
     def marks_of(self, row: Row) -> Sequence[Mark]:
         """What was found, and what is selected."""

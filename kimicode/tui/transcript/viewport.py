@@ -186,7 +186,7 @@ class Viewport(ScrollView, can_focus=True):
 
     def _resized(self) -> None:
         self._resizing = False
-        if self.size and self.size != self._laid_size:
+        if self.size:
             self._laid_size = self.size
             self._fit()
 

@@ -1,11 +1,15 @@
 """A small application around the transcript, blocks, and a drawing that says how often it was asked."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App, ComposeResult
+from textual.geometry import Size
 from textual.message import Message
+from textual.pilot import Pilot
 from textual.strip import Strip
 
 from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, Thought, Told
@@ -13,7 +17,9 @@ from kimicode.messages import ToolCall
 from kimicode.tui.draw.values import Drawn, Look, Palette
 from kimicode.tui.transcript.texts import text_of
 from kimicode.tui.transcript.view import TranscriptView
+from tests.tui.waiting import until
 
+SIZE = (60, 16)
 _TOKENS = {"accent": "red", "selection": "on blue", "match": "on green", "match_current": "on yellow"}
 LOOK = Look(width=80, palette=Palette("plain", {token: Style.parse(style) for token, style in _TOKENS.items()}))
 
@@ -101,3 +107,13 @@ def talk(count: int) -> list[Block]:
 
 def call(number: int, result: str) -> Called:
     return Called(ToolCall(f"call{number}", f"tool{number}", "{}"), state="done", result=result)
+
+
+def run(host: Host, body: Callable[[Pilot[None]], Awaitable[None]], size: tuple[int, int] = SIZE) -> None:
+    async def whole() -> None:
+        async with host.run_test(size=size) as pilot:
+            await until(pilot, lambda: host.view._laid_size == Size(*size))
+            await pilot.pause()
+            await body(pilot)
+
+    asyncio.run(whole())

@@ -62,18 +62,18 @@ def test_picked_text_has_no_margins() -> None:
     ]
 
     def pick(start: Offset | None, end: Offset | None) -> str:
-        return picked(Selection(start, end), len(blocks), blocks.__getitem__)
+        return picked(Selection(start, end), len(blocks), blocks.__getitem__, str)
 
     assert pick(None, None) == "one\ntwo\nthree"
     assert pick(Offset(3, line_number(0, 0)), Offset(3, line_number(0, 1))) == "ne\nt"
     assert pick(Offset(3, line_number(0, 1)), Offset(2, line_number(2, 0))) == "wo\nth"
     assert pick(Offset(1, line_number(2, 0)), Offset(9, line_number(3, 0))) == "hree"
     assert pick(Offset(0, line_number(2, 0)), Offset(0, line_number(2, 0))) == ""
-    assert picked(Selection(None, None), 0, blocks.__getitem__) == ""
+    assert picked(Selection(None, None), 0, blocks.__getitem__, str) == ""
 
 
 def test_only_a_margin_that_all_lines_have_is_one() -> None:
     answer = [Strip([]), Strip([Segment("  text")]), Strip([]), Strip([Segment("    code")])]
     called = [Strip([Segment("* head")]), Strip([Segment("    inside")])]
-    assert picked(Selection(None, None), 1, [answer].__getitem__) == "\ntext\n\n  code"
-    assert picked(Selection(None, None), 1, [called].__getitem__) == "* head\n    inside"
+    assert picked(Selection(None, None), 1, [answer].__getitem__, str) == "\ntext\n\n  code"
+    assert picked(Selection(None, None), 1, [called].__getitem__, str) == "* head\n    inside"
