@@ -35,11 +35,13 @@ from kimicode.interactive.abilities import LendsTerminal
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.shell_names import wants_terminal
 from kimicode.interactive.shell_text import HeadTail, ShellText
+from kimicode.interactive.view.transcript import LIVE_CHARS
 
 UPDATE_S: Final = 0.1
 """What a command prints is shown at most so often."""
 
 _CHUNK: Final = 1 << 16
+_MOST_LEFT: Final = 64
 _MOST_STATE: Final = 4 << 20
 _PATIENCE_S: Final = 1.0
 """A command that was interrupted has so long before it is ended less kindly."""
@@ -240,7 +242,7 @@ async def _show(desk: Desk, pending: list[str]) -> None:
     while True:
         await asyncio.sleep(UPDATE_S)
         if pending:
-            text = "".join(pending)
+            text = "".join(pending)[-LIVE_CHARS:]
             pending.clear()
             desk.shell_printed(text)
 
@@ -320,8 +322,10 @@ async def _follow(process: asyncio.subprocess.Process, master: int, output: _Out
     try:
         await process.wait()
         loop.remove_reader(master)
-        while not closed.is_set() and _read(master, output):
-            pass
+        # A terminal holds less than this; what still runs could go on writing for ever.
+        left = _MOST_LEFT
+        while left and not closed.is_set() and _read(master, output):
+            left -= 1
     finally:
         loop.remove_reader(master)
 

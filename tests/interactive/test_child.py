@@ -9,6 +9,7 @@ import pytest
 from kimicode.errors import KimicodeError
 from kimicode.interactive.child import Ended, run_child
 from tests.interactive.people import environment
+from tests.interactive.test_shell import gone
 
 
 def test_what_it_writes_and_how_it_ends(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_a_module_in_the_project_is_not_run(tmp_path: Path) -> None:
     assert asyncio.run(run_child(("--version",), environ=environment(tmp_path), folder=tmp_path)).code == 0
 
 
-def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+def test_a_folder_that_isgone(tmp_path: Path) -> None:
     with pytest.raises(KimicodeError, match="can't start kimicode doctor"):
         asyncio.run(run_child(("doctor",), environ=environment(tmp_path), folder=tmp_path / "gone"))
 
@@ -67,11 +68,4 @@ def test_cancelling_ends_it_and_what_it_started(tmp_path: Path) -> None:
 
     pids = asyncio.run(act())
     assert len(pids) == 2
-    assert all(_gone(pid) for pid in pids)
-
-
-def _gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+    assert all(gone(pid) for pid in pids)

@@ -12,11 +12,15 @@ import pytest
 
 from kimicode.interactive.commands import COMMANDS, find, perform
 from kimicode.interactive.commands.export import code_blocks
+from kimicode.interactive.commands.permissions import _granted
 from kimicode.interactive.person import Page
 from kimicode.interactive.view.blocks import Answered, Prompted, WentBack
+from kimicode.interactive.waiting import Prompt, Waiting
 from kimicode.messages import Assistant, ToolCall, Usage
 from kimicode.model.client import Finished, Text
 from kimicode.model.scripted import Pause
+from kimicode.sandbox.commands.analysis import analyse
+from kimicode.sandbox.grants import Grants
 from kimicode.settings import PermissionRules, Settings, load_settings
 from kimicode.wish import Wish
 from tests.interactive.people import Scripted, World, live, text_of, write
@@ -144,6 +148,16 @@ def test_what_would_disturb_a_run_waits(tmp_path: Path) -> None:
         assert "Nothing waits.\nNothing runs." in world.person.words
 
     live(tmp_path, [[Text("Half"), Pause(Reached(), release)], "Two.", "Three."], act)
+
+
+def test_one_that_waits_is_sent_first(tmp_path: Path) -> None:
+    async def act(world: World) -> None:
+        world.desk.waiting = Waiting((Prompt("a"), Prompt("b"), Prompt("c")), paused=True)
+        await world.do("/queue", "b", "Send now")
+        await world.until(lambda: len(world.of(Answered)) == 3 and not world.desk.busy)
+        assert [block.text for block in world.of(Prompted)] == ["b", "a", "c"]  # type: ignore[union-attr]
+
+    live(tmp_path, ["1", "2", "3"], act)
 
 
 def test_new_and_resume(tmp_path: Path) -> None:
@@ -323,6 +337,7 @@ def test_thinking(tmp_path: Path) -> None:
 def test_permission(tmp_path: Path) -> None:
     async def act(world: World) -> None:
         await world.do("/permission read-only")
+        assert world.person.errors == []
         assert world.desk.status.permission == "read-only"
         await world.do("/permission full", False)
         assert world.desk.status.permission == "read-only"
@@ -357,6 +372,14 @@ def test_permissions_explains(tmp_path: Path) -> None:
         assert "command | wc -l" in free
 
     live(tmp_path, [], act, settings=Settings(model="kimi-nano", permission="workspace", permissions=rules))
+
+
+def test_what_was_allowed_for_the_session_is_shown_exactly() -> None:
+    grants = Grants().with_command(analyse("make test")).with_write("/etc/x\u202e").with_host("pypi.org", 443).with_tool("ask")
+    assert _granted(grants) == (
+        ("run", "make test"), ("write", "/etc/x⟨U+202E⟩"), ("reach", "pypi.org:443"), ("use", "ask"),
+    )  # fmt: skip
+    assert _granted(None) == ()
 
 
 def test_trust(tmp_path: Path) -> None:

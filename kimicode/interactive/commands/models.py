@@ -121,7 +121,7 @@ async def thinking(desk: Desk, argument: str) -> None:
         if chosen is None:
             return
         wanted = tuple(_THINKING)[chosen]
-    await reopen(desk, msgspec.structs.replace(desk.settings, thinking=wanted))  # type: ignore[arg-type]
+    await reopen(desk, msgspec.structs.replace(desk.settings, thinking=wanted))
     desk.person.say(f"Thinking is {wanted}.")
 
 

@@ -51,7 +51,7 @@ async def permission(desk: Desk, argument: str) -> None:
         wanted = tuple(_EXPLAINED)[chosen]
     if wanted == "full" and not await desk.person.confirm("Let the agent do whatever you can do?", detail=_EXPLAINED["full"]):
         return
-    await reopen(desk, msgspec.structs.replace(desk.settings, permission=wanted))  # type: ignore[arg-type]
+    await reopen(desk, msgspec.structs.replace(desk.settings, permission=wanted))
     desk.person.say(f"Permission is {wanted}. {_EXPLAINED[wanted]}")
 
 

@@ -32,7 +32,7 @@ async def queue(desk: Desk, _argument: str) -> None:
 
 
 async def _change(desk: Desk, prompt: Prompt) -> None:
-    now = Option("Send now", "into the run that goes on" if desk.busy else "before the others", key="s")
+    now = Option("Send now", "into the run that goes on" if desk.busy else "and the others after it", key="s")
     what = await desk.person.choose(Menu(one_line(prompt.text), (now, Option("Edit", key="e"), Option("Drop", key="d"))))
     text: str | None = None
     if what == 1:
@@ -42,13 +42,23 @@ async def _change(desk: Desk, prompt: Prompt) -> None:
         return
     index = desk.waiting.prompts.index(prompt)
     match what:
-        case 0:
+        case 0 if desk.busy:
             desk.pull(index)
             desk.steer(prompt.text, prompt.images)
+        case 0:
+            _send_first(desk, index)
         case 1:
             _put_back(desk, index, Prompt(text or "", prompt.images))
         case _:
             desk.pull(index)
+
+
+def _send_first(desk: Desk, index: int) -> None:
+    """All are taken out, so that this one runs at once; then the others wait for it."""
+    order = (desk.pull(index), *[desk.pull(0) for _ in desk.waiting.prompts])
+    for each in order:
+        if each is not None:
+            desk.send(each)
 
 
 def _put_back(desk: Desk, index: int, prompt: Prompt) -> None:

@@ -5,6 +5,7 @@ module does not do: know single settings (`settings_form` reads the schema).
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from kimicode.interactive.settings_form import changes_in, form_of, with_changes
 from kimicode.interactive.switching import reopen
 from kimicode.interactive.wording import counted
 from kimicode.settings import UiSettings, settings_path
-from kimicode.settings_file import Key, set_values
+from kimicode.settings_file import Key, Value, set_values
 
 THEMES: Final = {
     "auto": "dark or light, as the terminal is",
@@ -53,13 +54,13 @@ async def settings(desk: Desk, _argument: str) -> None:
     await _apply(desk, changes)
 
 
-async def _apply(desk: Desk, changes: dict[Key, object]) -> None:  # type: ignore[type-arg]
-    ours = {key: value for key, value in changes.items() if key[0] not in _ELSEWHERE}
-    wanted = with_changes(desk.settings, changes)  # type: ignore[arg-type]
-    if not ours:
+async def _apply(desk: Desk, changes: Mapping[Key, Value]) -> None:
+    wanted = with_changes(desk.settings, changes)
+    if all(key[0] in _ELSEWHERE for key in changes):
         desk.settings = wanted
     elif desk.busy:
-        desk.person.say("What the agent goes by counts when the session is opened again: /resume, or /new.", "warning")
+        desk.settings = wanted
+        desk.person.say("What the agent goes by counts when a session is opened again: /new, or /resume.", "warning")
     else:
         await reopen(desk, wanted)
 
