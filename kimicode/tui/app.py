@@ -95,6 +95,7 @@ class KimicodeApp(App[object]):
     CSS_PATH = None
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "act('interrupt')", "stop", show=False),
+        Binding("ctrl+c", "withdraw", "leave the dialog", show=False, priority=True),
         Binding("ctrl+q", "act('leave')", "quit", show=False),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
         Binding("f1", "act('help')", "help"),
@@ -163,6 +164,15 @@ class KimicodeApp(App[object]):
             self.conductor.act(what)
         elif what in ("interrupt", "leave"):
             self.exit(0)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Ctrl+C leaves a dialog where there is one. Keys of the application do not reach dialogs otherwise."""
+        del parameters
+        return action != "withdraw" or len(self.screen_stack) > 1
+
+    def action_withdraw(self) -> None:
+        """Leave the dialog on top."""
+        self.action_act("withdraw")
 
     def action_command_palette(self) -> None:
         """The commands, to be searched."""

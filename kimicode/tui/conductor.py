@@ -23,6 +23,7 @@ from kimicode.model.target import resolve
 from kimicode.settings import UiSettings
 from kimicode.tui.app import KimicodeApp
 from kimicode.tui.calling import Calling
+from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.palette import provider_of
 from kimicode.tui.screen_person import ScreenPerson
 from kimicode.wish import Wish
@@ -43,6 +44,7 @@ class Conductor:
         self._calling = Calling(app, order.environ)
         self._shell = UserShell(order.environ, order.workspace)
         self._pressed: dict[str, float] = {}
+        self._early: list[tuple[str, Sequence[Image], bool]] | None = []
 
     @property
     def session_id(self) -> str:
@@ -68,6 +70,11 @@ class Conductor:
             return
         if order.prompt:
             self.desk.enter(order.prompt)
+        early, self._early = self._early or [], None
+        if early:
+            self._main.hint("")
+        for text, images, now in early:
+            self.sent(text, images, now=now)
 
     async def end(self) -> None:
         """Close everything, in order."""
@@ -108,7 +115,11 @@ class Conductor:
     # What the user does.
 
     def sent(self, text: str, images: Sequence[Image], *, now: bool) -> None:
-        """Something was entered; `now`: into the run that goes on."""
+        """Something was entered; `now`: into the run that goes on. What comes before the session is open waits for it."""
+        if self._early is not None:
+            self._early.append((text, images, now))
+            self._main.hint("It is sent as soon as the session is open.")
+            return
         self._main.transcript.follow_end()
         if not text.strip() and not images:
             self.desk.go_on()
@@ -146,6 +157,7 @@ class Conductor:
         """What a key of the application asks for."""
         actions: dict[str, Callable[[], None]] = {
             "interrupt": self._interrupt,
+            "withdraw": self._withdraw,
             "stop": self._stop,
             "leave": self.leave,
             "end": self._end_of_input,
@@ -181,6 +193,21 @@ class Conductor:
             return
         if self._twice("leave", "Ctrl+C once more to leave."):
             self.leave()
+
+    def _withdraw(self) -> None:
+        """Ctrl+C in a dialog: what is selected, or the dialog, and the run where it is the one that asks."""
+        screen = self._app.screen
+        if text := screen.get_selected_text():
+            self.copy(text)
+            screen.clear_selection()
+            return
+        asked = self.desk.status.phase == "asking"
+        if isinstance(screen, Dialog):
+            screen.withdraw()
+        else:
+            screen.dismiss()
+        if asked and self.desk.interrupt():
+            self._main.hint("Stopping. Ctrl+C once more: at once.")
 
     def _stop(self) -> None:
         """Escape on an empty prompt."""

@@ -15,7 +15,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from kimicode.interactive.view.status import Status
-from kimicode.interactive.waiting import Prompt, Waiting
+from kimicode.interactive.waiting import Waiting
 from kimicode.messages import Image
 from kimicode.settings import UiSettings
 from kimicode.tui.bars import Bar, activity_text, header_text, keys_text
@@ -121,11 +121,15 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self._wanted: bool | None = None
         self._ticking: Timer | None = None
         self._listener: Listener | None = None
+        self._early: list[PromptEditor.Sent] = []
         self._unfolded = False
 
     def listen(self, listener: Listener) -> None:
-        """Tell this one from now on."""
+        """Tell this one from now on, and what has been sent so far."""
         self._listener = listener
+        early, self._early = self._early, []
+        for event in early:
+            self._sent(event)
 
     def compose(self) -> Iterator[Widget]:
         """From top to bottom."""
@@ -158,6 +162,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
         self.prompt.busy = status.phase != "idle"
         if (before.phase == "idle") != (status.phase == "idle"):
             self._tick(status.phase != "idle")
+            self._hint = ""
         self._draw()
 
     def hint(self, text: str) -> None:
@@ -242,8 +247,7 @@ Write what you want and press Enter. The agent works below; what it does stands 
     @on(PromptEditor.Sent)
     def _sent(self, event: PromptEditor.Sent) -> None:
         if self._listener is None:
-            self.hint("One moment: the session is being opened.")
-            self.prompt.restore(Prompt(event.text, tuple(event.images)))
+            self._early.append(event)
         else:
             self._listener.sent(event.text, event.images, now=event.steer)
 
