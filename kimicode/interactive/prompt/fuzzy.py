@@ -126,13 +126,13 @@ class Finder:
         return places
 
     def _whole(self, query: str) -> Ints:
-        """The paths that contain the query in one piece."""
+        """The paths that contain the query in one piece, some of them more than once."""
         places = self._of(ord(query[0]))
         places = places[places + len(query) <= len(self._codes)]
         for offset, char in enumerate(query[1:], 1):
             places = places[self._codes[places + offset] == ord(char)]
         owners = np.searchsorted(self._ends, places, side="right").astype(np.int32)
-        return np.unique(owners[places + len(query) <= self._ends[owners]])
+        return owners[places + len(query) <= self._ends[owners]]
 
     def _table(self, query: str, rows: Ints) -> list[Scores]:
         """For each character of the query: the score of the best match that ends at each place of each path; `_NEVER` where none does."""
