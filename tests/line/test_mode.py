@@ -1,15 +1,23 @@
 """The line mode with everything there is: commands, the user's shell, steering, the queue, quitting."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from kimicode.app import Wish
 from kimicode.errors import UnavailableError
+from kimicode.line import opening
 from kimicode.line.mode import run_line
 from kimicode.line.opening import is_dumb
 from kimicode.line.parts import Parts, completer, find_parts
+from kimicode.line.plain import PlainReader
+from kimicode.line.prompting import PromptReader
+from kimicode.line.signals import Signals
 from kimicode.messages import Assistant, ToolCall
 from kimicode.model.client import Text
 from kimicode.model.scripted import Pause, ScriptedClient
@@ -168,3 +176,46 @@ def test_run_line_reads_a_pipe(tmp_path, streams_of):
     assert "You: Hello.\nAssistant: Hi.\nDone in" in sink.getvalue()
     assert "\x1b" not in sink.getvalue()
     assert Parts().memory is None
+
+
+def test_signals_stop_and_leave_on_the_loop():
+    async def main():
+        called = []
+        event = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        before = signal.getsignal(signal.SIGINT)
+        with Signals(loop, lambda: (called.append("stop"), event.set()), lambda: (called.append("leave"), event.set())):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                event.clear()
+                os.kill(os.getpid(), number)
+                await asyncio.wait_for(event.wait(), WAIT_S)
+        assert called == ["stop", "leave"]
+        assert signal.getsignal(signal.SIGINT) is before
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is needed")
+@pytest.mark.parametrize(
+    ("term", "kind"), [("dumb", PlainReader), ("", PlainReader), ("unknown", PlainReader), ("xterm-256color", PromptReader)]
+)
+def test_the_reader_suits_the_terminal(term, kind):
+    outside, inside = os.openpty()
+    stdin, stdout = os.fdopen(inside, closefd=False), os.fdopen(inside, "w", closefd=False)
+
+    async def main():
+        return opening.reader_maker(Settings(), {"TERM": term}, stdin, stdout)(Parts(), lambda _text, _cursor: ())
+
+    try:
+        assert isinstance(asyncio.run(main()), kind)
+    finally:
+        stdin.close()
+        stdout.close()
+        os.close(inside)
+        os.close(outside)
+
+
+@pytest.mark.parametrize("name", ["plain", "prompting"])
+def test_terminals_need_no_more_than_a_windows_console_has(name):
+    code = f"import sys; sys.modules.update(termios=None, fcntl=None, pty=None); import kimicode.line.{name}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
