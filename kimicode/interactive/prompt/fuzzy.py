@@ -103,17 +103,19 @@ class Finder:
         return self._traced(query, candidates[order], scores[order])
 
     def _fitting(self, query: str, overtaken: Callable[[], bool]) -> _Fitting | None:
-        # What is known of a beginning of the query holds, so a key that is added or taken back costs little.
+        # What is known of a beginning of the query holds, so a key that is added or taken back costs little; and what a search
+        # that is given up has found out is kept for the next one.
         known = [each for each in self._known if query.startswith(each.query)]
         for char in query[len(known[-1].query) :]:
             if overtaken():
-                return None
+                break
             last, places = known[-1], self._of(ord(char))
             ids, behind = _step(places, last.ids, last.behind, self._ends)
             in_name, behind_name = _step(places, last.in_name, last.behind_name, self._ends)
             known.append(_Fitting(last.query + char, ids, behind, in_name, behind_name))
-        self._known = tuple(known) if len(known) > len(self._known) or not self._known[-1].query.startswith(query) else self._known
-        return known[-1]
+        if not self._known[-1].query.startswith(known[-1].query):
+            self._known = tuple(known)
+        return known[-1] if known[-1].query == query else None
 
     def _of(self, code: int) -> Ints:
         """Where a character is, in all paths."""
