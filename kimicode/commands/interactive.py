@@ -14,6 +14,7 @@ from typing import Final, Protocol, TextIO, cast
 import msgspec
 
 from kimicode.commands.folder import current_folder
+from kimicode.commands.headless import read_prompt
 from kimicode.commands.worktree import enter
 from kimicode.errors import UsageError
 from kimicode.settings import Settings, UiSettings, load_settings
@@ -48,6 +49,8 @@ def interactive(
     """
     if resume and latest:
         raise UsageError("--resume and --continue exclude each other", hint="--continue takes the latest session of this folder.")
+    if prompt == "-":
+        prompt = read_prompt(prompt)
     settings = _with_ui(load_settings(os.environ, flags, sandbox=sandbox), ui)
     workspace = current_folder() if worktree is None else enter(worktree)
     if not plain and wants_full_screen(settings.ui, os.environ, sys.stdin, sys.stdout, sys.platform):

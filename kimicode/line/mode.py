@@ -31,7 +31,7 @@ from kimicode.line.signals import Signals
 from kimicode.line.speak import Habits
 from kimicode.line.still import Still
 from kimicode.line.telling import Teller
-from kimicode.line.words import Line
+from kimicode.line.words import Line, spoken
 from kimicode.model.client import ModelClient
 from kimicode.settings import Settings, UiSettings
 from kimicode.wish import Wish
@@ -193,7 +193,10 @@ class LineMode:
                 self._reader.put((Line("said to the run after its present step.", "Steered:"),))
             self.desk.steer(text[1:].strip())
             return
-        match meaning(text):
+        meant = meaning(text)
+        if not self._reader.echoes and not isinstance(meant, Words):
+            self._reader.put(spoken("You:", text))
+        match meant:
             case Command(name=name, argument=argument):
                 await self._do_command(name, argument, text)
             case Shell(command=command):
