@@ -4,9 +4,11 @@ What this module does not do: keep pictures (`keep` is given), or anything befor
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
-from textual.app import App, SuspendNotSupported
+from textual.app import SuspendNotSupported
 
 from kimicode.errors import ToolError
 from kimicode.interactive.prompt.external import ask_program, clipboard_picture, edit_outside, run_in_terminal
@@ -15,8 +17,16 @@ from kimicode.interactive.prompt.history import History, history_file
 from kimicode.tui.prompt.surroundings import Keep, Surroundings
 
 
+class Suspends(Protocol):
+    """What can leave the terminal to another program: a Textual `App`."""
+
+    def suspend(self) -> AbstractContextManager[None]:
+        """For the length of a `with` block."""
+        ...
+
+
 def standard_surroundings(
-    app: App[object],
+    app: Suspends,
     environ: Mapping[str, str],
     workspace: Path,
     *,
