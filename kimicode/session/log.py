@@ -70,6 +70,8 @@ class SessionLog:
     def close(self) -> None:
         """Release the file and its lock. A second call does nothing."""
         if self._fd >= 0:
+            # A child that another thread is just starting has a copy of the descriptor until it execs, and the lock is of both.
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
             os.close(self._fd)
             self._fd = -1
 

@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -200,3 +201,15 @@ def test_logs_from_before_pictures_decisions_and_titles_are_read(tmp_path):
     replayed = replay(read_events(path))
     assert replayed.conversation == (User("hi"), ToolResult("c", "read", "x"))
     assert (replayed.title, replayed.steps) == ("", 1)
+
+
+def test_a_closed_log_can_be_opened_although_a_child_still_has_its_descriptor(tmp_path: Path) -> None:
+    # Another thread was starting a program: between fork and exec the child shares the lock, and the session was said to be in use.
+    path = tmp_path / "log.jsonl"
+    log = SessionLog(path)
+    copies = [os.dup(int(entry.name)) for entry in list(os.scandir("/proc/self/fd")) if os.path.realpath(entry.path) == str(path.resolve())]
+    assert copies
+    log.close()
+    SessionLog(path).close()
+    for copy in copies:
+        os.close(copy)
