@@ -17,6 +17,7 @@ from kimicode.interactive.desk import Desk
 from kimicode.interactive.person import Page, Part, Rows, Share, Words
 from kimicode.interactive.wording import duration, money, percent
 from kimicode.messages import ToolSpec, Usage
+from kimicode.model.target import EMBEDDED_ROW
 from kimicode.session.log import read_events
 from kimicode.session.replay import add_cost, replay
 from kimicode.settings import settings_path
@@ -24,12 +25,13 @@ from kimicode.tools.registry import default_tools
 
 
 class _Bill(msgspec.Struct, frozen=True):
-    """What one model took."""
+    """What one model took. `paid` is false for one that runs here."""
 
     usage: Usage = Usage()
     cost_usd: float | None = None
     steps: int = 0
     seconds: float = 0.0
+    paid: bool = False
 
 
 async def context(desk: Desk, _argument: str) -> None:
@@ -98,18 +100,18 @@ async def cost(desk: Desk, _argument: str) -> None:
 def _row(bill: _Bill) -> tuple[str, ...]:
     usage = bill.usage
     counts = tuple(f"{number:,}" for number in (bill.steps, usage.prompt, usage.cached, usage.completion, usage.reasoning))
-    return (*counts, duration(bill.seconds), money(bill.cost_usd))
+    return (*counts, duration(bill.seconds), money(bill.cost_usd) if bill.paid else "free: it runs here")
 
 
 def _bills(events: Iterable[Event]) -> dict[str, _Bill]:
-    model = ""
+    model, paid = "", False
     bills: dict[str, _Bill] = {}
     for event in events:
         match event:
             case SessionStarted():
-                model = f"{event.model} at {event.endpoint}"
+                model, paid = f"{event.model} at {event.endpoint}", event.endpoint != EMBEDDED_ROW
             case StepFinished(usage=usage, cost_usd=usd, seconds=seconds):
-                bills[model] = _sum((bills.get(model, _Bill()), _Bill(usage, usd, 1, seconds)))
+                bills[model] = _sum((bills.get(model, _Bill()), _Bill(usage, usd, 1, seconds, paid)))
             case _:
                 continue
     return bills
@@ -119,7 +121,11 @@ def _sum(bills: Iterable[_Bill]) -> _Bill:
     total = _Bill()
     for bill in bills:
         total = _Bill(
-            total.usage + bill.usage, add_cost(total.cost_usd, bill.cost_usd), total.steps + bill.steps, total.seconds + bill.seconds
+            total.usage + bill.usage,
+            add_cost(total.cost_usd, bill.cost_usd),
+            total.steps + bill.steps,
+            total.seconds + bill.seconds,
+            total.paid or bill.paid,
         )
     return total
 
@@ -131,7 +137,7 @@ async def status(desk: Desk, _argument: str) -> None:
         ("session", now.session_id), ("title", now.title), ("folder", now.workspace), ("model", f"{now.model} at {now.endpoint}"),
         ("permission", now.permission), ("sandbox", now.sandbox), ("at work", now.phase),
         ("context", f"{now.context_used:,} of {now.context:,} tokens" if now.context else f"{now.context_used:,} tokens"),
-        ("cost", money(now.cost_usd) if now.usage.total else ""),
+        ("cost", money(now.cost_usd) if now.usage.total and now.endpoint != EMBEDDED_ROW else ""),
         ("speed", f"{now.speed:.0f} tokens/s" if now.speed else ""),
         ("waiting", str(now.waiting) if now.waiting else ""),
         ("changed", f"{len(now.touched)} files" if now.touched else ""),
