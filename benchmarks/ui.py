@@ -1,6 +1,6 @@
 """The full-screen user interface against others, from outside: first paint, key echo while an answer streams in, idleness, long sessions.
 
-    scripts/bench ui [--quick] [--peer kimi-code=/path/to/kimi] [--peer opencode=/path/to/opencode]
+    scripts/bench ui [--quick] [--peer "kimi-code=/path/to/node /path/to/kimi"] [--peer opencode=/path/to/opencode]
 
 Every program runs on a pseudo-terminal of 120×40 against the same endpoint, which streams 100 tokens a second. Keys are letters that the
 answer does not hold; the echo is when the letter comes back. Peers are measured in the same run, in turn. A session of 10,000 blocks is
@@ -10,7 +10,7 @@ made, opened and scrolled. Medians over several runs; the last line is one JSON 
 import argparse
 import json
 import os
-import shutil
+import shlex
 import statistics
 import subprocess
 import sys
@@ -51,7 +51,7 @@ class Program:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="3 runs instead of 9, and shorter ones")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND")
     given = parser.parse_args()
     runs, keys, idle_s = (3, 60, 5.0) if given.quick else (9, 150, 20.0)
     with tempfile.TemporaryDirectory(prefix="kimicode-ui-") as folder, Pacing(TOKENS_PER_S, 100_000) as endpoint:
@@ -85,16 +85,15 @@ def kimicode(home: Path, url: str) -> Program:
 
 
 def peer(words: str, home: Path, url: str) -> Program:
-    name, _, path = words.partition("=")
-    environ = base(home / name) | {"PATH": f"{Path(path).resolve().parent}:{os.environ['PATH']}"}
+    name, _, line = words.partition("=")
+    command, environ = shlex.split(line), base(home / name)
     match name:
         case "kimi-code":
             environ |= {
                 "KIMI_MODEL_NAME": "kimi-k2.6", "KIMI_MODEL_API_KEY": "x", "KIMI_MODEL_BASE_URL": url, "KIMI_MODEL_PROVIDER_TYPE": "openai",
                 "KIMI_DISABLE_TELEMETRY": "1",
             }  # fmt: skip
-            node = [] if shutil.which("node", path=environ["PATH"]) is None else ["node"]
-            return Program(name, [*node, path], environ, b"context: 0%", prelude=(b"Trust this folder?",))
+            return Program(name, command, environ, b"context: 0%", prelude=(b"Trust this folder?",))
         case "opencode":
             settings = Path(environ["HOME"], ".config/opencode/opencode.json")
             settings.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +102,7 @@ def peer(words: str, home: Path, url: str) -> Program:
             names = {"model": "local/kimi-k2.6", "small_model": "local/kimi-k2.6"}
             settings.write_text(json.dumps({"autoupdate": False, "share": "disabled", **names, "provider": {"local": local}}))
             environ |= {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"}
-            return Program(name, [path], environ, b"Ask anything")
+            return Program(name, command, environ, b"Ask anything")
         case _:
             raise SystemExit(f"nobody knows how to start {name}: kimi-code or opencode")
 

@@ -31,7 +31,7 @@ class Bar(Static):
         """Draw `text`; nothing happens where it is the same."""
         if text != self._shown:
             self._shown = text
-            self.update(text)
+            self.update(text, layout=False)
 
 
 def header_text(status: Status, width: int, palette: Palette) -> Text:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Final, Protocol
 
+import msgspec
 from textual import events, on
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -158,7 +159,10 @@ Write what you want and press Enter. The agent works below; what it does stands 
 
     def show(self, status: Status, waiting: Waiting) -> None:
         """What is so at the moment."""
-        before, self._status, self._waiting = self._status, status, waiting
+        before, self._status = self._status, status
+        if waiting == self._waiting and _shown(status) == _shown(before):
+            return
+        self._waiting = waiting
         self.prompt.busy = status.phase != "idle"
         if (before.phase == "idle") != (status.phase == "idle"):
             self._tick(status.phase != "idle")
@@ -316,3 +320,8 @@ Write what you want and press Enter. The agent works below; what it does stands 
         """The line that says that there is more leads there."""
         if event.widget is self._below:
             self.transcript.follow_end()
+
+
+def _shown(status: Status) -> Status:
+    """What of a status is to be seen: the parts that a speed is made of are not."""
+    return msgspec.structs.replace(status, first=None, streamed=0, timed=0.0)

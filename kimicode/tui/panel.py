@@ -162,5 +162,7 @@ class SidePanel(VerticalScroll, can_focus=False):
         """Draw `status`; nothing happens where it looks the same."""
         text = panel_text(status, WIDTH - 1, palette)
         if text != self._shown:
+            # What has as many lines as before needs no new layout.
+            same = text.plain.count("\n") == self._shown.plain.count("\n")
             self._shown = text
-            self._text.update(text)
+            self._text.update(text, layout=not same)

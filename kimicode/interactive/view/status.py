@@ -74,7 +74,8 @@ class Status(msgspec.Struct, frozen=True):
     `usage` and `cost_usd` are of the whole session. `context_used` is what the last request and its answer took, of `context` tokens;
     `cached` the share of the last prompt that the server had already. `speed` is tokens a second of the last answer, or of this one.
     `waiting` is how many prompts wait for their turn, `calls` are the id and the name of those that run. `since` is the clock's time when
-    the phase began; `first` and `streamed` are when the answer began to stream in and how many characters it has, for a live speed.
+    the phase began; `first` and `streamed` are when the answer began to stream in and how many characters it has, `timed` when the live
+    speed was last made of them.
     """
 
     session_id: str = ""
@@ -101,6 +102,7 @@ class Status(msgspec.Struct, frozen=True):
     progress: EngineProgress | None = None
     first: float | None = None
     streamed: int = 0
+    timed: float = 0.0
     calls: tuple[tuple[str, str], ...] = ()
 
 
@@ -155,8 +157,10 @@ def _streaming(status: Status, text: str, now: float) -> Status:
     first = now if status.first is None else status.first
     streamed = status.streamed + len(text)
     took = now - first
-    speed = streamed / _CHARS_A_TOKEN / took if took > 1 else status.speed
-    return msgspec.structs.replace(status, first=first, streamed=streamed, speed=speed)
+    # Once a second: a number that changes with every word can't be read, and has to be drawn.
+    if took < 1 or int(took) == int(status.timed - first):
+        return msgspec.structs.replace(status, first=first, streamed=streamed)
+    return msgspec.structs.replace(status, first=first, streamed=streamed, speed=streamed / _CHARS_A_TOKEN / took, timed=now)
 
 
 def _counted(status: Status, event: StepFinished, now: float) -> Status:
