@@ -38,6 +38,8 @@ class Completer:
     def update(self) -> None:
         """Show what could stand at the cursor: now, or for files as soon as they are found."""
         text, cursor = self._seen = (self._area.text, self._area.offset_of_cursor)
+        if text != self.quiet_for:
+            self.quiet_for = None
         want = wanted(text, cursor)
         if want is None or text == self.quiet_for:
             self._sought = None

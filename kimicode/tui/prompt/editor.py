@@ -165,8 +165,9 @@ class PromptEditor(Vertical):
         self._paster.restore(prompt)
 
     def watch_busy(self) -> None:
-        """Say what Enter does now."""
+        """Say what Enter does now; and where the agent was at work, there may be other files."""
         self._look_like()
+        self._completer.files.expire()
 
     # Keys
 

@@ -32,6 +32,10 @@ class Files(Protocol):
         """The best of them; None where the search was overtaken. Takes milliseconds."""
         ...
 
+    def expire(self) -> None:
+        """Files may have come and gone."""
+        ...
+
     def use(self, path: str) -> None:
         """This one was chosen."""
         ...
