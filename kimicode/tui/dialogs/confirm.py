@@ -17,13 +17,15 @@ class Confirm(Dialog[bool]):
 
     DEFAULT_CSS = """
     Confirm > .frame { width: auto; min-width: 40; max-width: 90%; }
-    Confirm VerticalScroll { height: auto; max-height: 10; width: auto; min-width: 36; max-width: 100%; }
+    Confirm VerticalScroll { height: auto; max-height: 60vh; width: auto; min-width: 36; max-width: 100%; scrollbar-size-vertical: 1; }
     Confirm Static { width: auto; max-width: 100%; }
     Confirm Horizontal { height: 1; margin-top: 1; width: auto; }
     """
     BINDINGS = [  # noqa: RUF012
         Binding("escape,n", "answer(False)", "No", show=False),
         Binding("y", "answer(True)", "Yes", show=False),
+        Binding("up", "read(-1)", "Scroll up", show=False),
+        Binding("down", "read(1)", "Scroll down", show=False),
         Binding("left,right", "other", "The other answer", show=False),
     ]
 
@@ -54,6 +56,10 @@ class Confirm(Dialog[bool]):
     def action_other(self) -> None:
         """Go to the other button."""
         self.focus_next(Button)
+
+    def action_read(self, by: int) -> None:
+        """What is asked may be longer than its place."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button answers."""

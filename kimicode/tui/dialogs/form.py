@@ -5,6 +5,7 @@ What this module does not do: know settings, or keep a value.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from textual import events
 from textual.app import ComposeResult
@@ -19,10 +20,14 @@ from kimicode.interactive.person import Field, Form, Menu, Option
 from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.confirm import Confirm
 from kimicode.tui.dialogs.drawing import Drawing
+from kimicode.tui.dialogs.lines import folded
 from kimicode.tui.dialogs.picker import Picker
 from kimicode.tui.dialogs.word import Entry
 from kimicode.tui.dialogs.words import harmless, label, one_line, said
 from kimicode.tui.draw.values import Look
+
+_AROUND: Final = 6
+"""Lines of a form besides its fields: the border, two of help, the buttons, one to spare for what is wrong."""
 
 
 class Pick(Widget, can_focus=True):
@@ -78,13 +83,22 @@ class Pick(Widget, can_focus=True):
         return Content(f"‹ {one_line(self.answer) or '(empty)'} ›")
 
 
+class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """What scrolls. Up and down are for the fields in it, not for itself."""
+
+    BINDINGS = [  # noqa: RUF012
+        Binding("pageup", "page_up", "A page up", show=False),
+        Binding("pagedown", "page_down", "A page down", show=False),
+    ]
+
+
 class FormDialog(Dialog["dict[str, str] | None"]):
     """Asks for all fields of a form."""
 
     DEFAULT_CSS = """
-    FormDialog > .frame { width: 95%; max-width: 110; height: auto; max-height: 95%; }
-    FormDialog VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
-    FormDialog .words { height: auto; max-height: 4; color: $text-muted; }
+    FormDialog > .frame { width: 95%; max-width: 110; }
+    FormDialog VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+    FormDialog .words { height: auto; color: $text-muted; margin-bottom: 1; }
     FormDialog .group { height: auto; text-style: bold; color: $text-primary; margin-top: 1; }
     FormDialog .row { height: 1; }
     FormDialog .name { width: 38%; max-width: 34; height: 1; text-overflow: ellipsis; text-wrap: nowrap; }
@@ -118,9 +132,9 @@ class FormDialog(Dialog["dict[str, str] | None"]):
         frame.border_title = label(self._form.title)
         at = 0
         with frame:
-            if self._form.words:
-                yield Static(said(self._form.words), classes="words")
-            with VerticalScroll(can_focus=False):
+            with Fields():
+                if self._form.words:
+                    yield Static(said(self._form.words), classes="words")
                 for title, fields in self._form.groups:
                     if title:
                         yield Static(label(title), classes="group")
@@ -139,6 +153,13 @@ class FormDialog(Dialog["dict[str, str] | None"]):
         """Begin with the first field."""
         if self._editors:
             self._editors[0].focus()
+
+    def on_resize(self) -> None:
+        """As high as it has to be."""
+        inner = min(110, self.size.width * 95 // 100) - 5
+        words = len(folded(harmless(self._form.words), inner)) + 1 if self._form.words else 0
+        titles = sum(2 for title, _ in self._form.groups if title)
+        self.query_one(".frame").styles.height = min(self.size.height, words + titles + len(self._fields) + _AROUND)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Help for this field."""
@@ -171,7 +192,10 @@ class FormDialog(Dialog["dict[str, str] | None"]):
         """Take it, once all of it is right."""
         wrong = [at for at in range(len(self._fields)) if self._check(at)]
         if wrong:
-            self._editors[wrong[0]].focus()
+            first = self._editors[wrong[0]]
+            first.focus(scroll_visible=False)
+            # The lines that say what is wrong move everything below them.
+            self.call_after_refresh(first.scroll_visible, animate=False)
         else:
             self.finish({field.name: editor.answer for field, editor in zip(self._fields, self._editors, strict=True)})
 

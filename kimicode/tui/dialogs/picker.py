@@ -13,7 +13,7 @@ import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import Static
@@ -26,22 +26,27 @@ from kimicode.tui.dialogs.drawing import Drawing
 from kimicode.tui.dialogs.lines import LinesView, folded
 from kimicode.tui.dialogs.matching import folded_case, matching
 from kimicode.tui.dialogs.page import PageDialog, draw_page
-from kimicode.tui.dialogs.words import label, one_line, said
+from kimicode.tui.dialogs.words import harmless, label, one_line, said
 from kimicode.tui.draw.values import Look
 
 PREVIEW_FROM: Final = 100
 """Columns from which a preview stands beside the list."""
 
 
+_TITLE: Final = 50
+"""A longer title is shown above the list as well: the model's questions are titles."""
+
+
 class Picker(Dialog["int | None"]):
     """Lets somebody choose from a menu."""
 
     DEFAULT_CSS = """
-    Picker > .frame { width: 90%; max-width: 100; height: auto; }
+    Picker > .frame { width: 90%; max-width: 100; }
     Picker.-wide > .frame { width: 96%; max-width: 180; height: 90%; }
-    Picker .words { height: auto; max-height: 5; color: $text-muted; }
+    Picker .words { height: auto; color: $text-muted; scrollbar-size-vertical: 1; }
+    Picker .words Static { height: auto; }
     Picker #filter { height: 1; background: $panel; padding: 0 1; }
-    Picker #both { height: 1fr; }
+    Picker #both { height: 1fr; min-height: 2; }
     Picker Choices { width: 1fr; }
     Picker #preview { display: none; width: 1fr; border-left: vkey $foreground 30%; padding-left: 1; }
     Picker.-wide #preview { display: block; }
@@ -49,6 +54,8 @@ class Picker(Dialog["int | None"]):
     """
     BINDINGS = [  # noqa: RUF012
         Binding("escape", "withdraw", "Leave", show=False),
+        Binding("shift+up", "read(-1)", "Scroll what is asked up", show=False),
+        Binding("shift+down", "read(1)", "Scroll what is asked down", show=False),
         Binding("right", "preview", "Preview as a page", show=False),
         Binding("ctrl+u", "clear", "Clear the filter", show=False),
     ]
@@ -71,9 +78,9 @@ class Picker(Dialog["int | None"]):
         frame.border_title = label(self._menu.title)
         with frame:
             # A title has one line, and a question of a model may be longer.
-            words = "\n".join(filter(None, (self._menu.title if len(self._menu.title) > 50 else "", self._menu.words)))
-            if words:
-                yield Static(said(words), classes="words")
+            if self._words():
+                with VerticalScroll(classes="words", can_focus=False):
+                    yield Static(said(self._words()))
             yield Static("", markup=False, id="filter")
             with Horizontal(id="both"):
                 yield Choices(self._menu.options, id="choices")
@@ -90,10 +97,11 @@ class Picker(Dialog["int | None"]):
         """Beside the list, or not."""
         wide = self._menu.preview is not None and self.size.width >= PREVIEW_FROM
         self.set_class(wide, "-wide")
-        if not wide:
-            self.query_one("#both").styles.height = max(2, min(len(self._menu.options), self.size.height - 8))
-        else:
-            self.query_one("#both").styles.height = "1fr"
+        # Whatever there is to read, some of the list and the keys are always to be seen.
+        for words in self.query(".words"):
+            words.styles.max_height = max(1, self.size.height // 3)
+        self.query_one(".frame").styles.height = self._height(wide)
+        if wide:
             self._look_at(self.query_one(Choices).index)
 
     def on_key(self, event: events.Key) -> None:
@@ -109,6 +117,11 @@ class Picker(Dialog["int | None"]):
         """Narrow the list."""
         event.stop()
         self._narrow(self._wanted + one_line(event.text))
+
+    def action_read(self, by: int) -> None:
+        """What is asked may be longer than its place."""
+        for words in self.query(".words"):
+            words.scroll_relative(y=by, animate=False)
 
     def action_clear(self) -> None:
         """List all of them."""
@@ -133,6 +146,21 @@ class Picker(Dialog["int | None"]):
         note.display = bool(whole)
         if self.has_class("-wide"):
             self._look_at(event.index)
+
+    def _words(self) -> str:
+        return "\n".join(filter(None, (self._menu.title if len(self._menu.title) > _TITLE else "", self._menu.words)))
+
+    def _height(self, wide: bool) -> int:
+        most = self.size.height if self.size.height < 20 else self.size.height * 9 // 10
+        if wide:
+            return most
+        inner = min(100, self.size.width * 9 // 10) - 4
+        words = min(len(folded(harmless(self._words()), inner)), self.size.height // 3) if self._words() else 0
+        keys = len(folded(self._keys(), inner))
+        options = self._menu.options
+        longest = max((len(option.label) + len(option.detail) for option in options), default=0)
+        whole = min(4, longest // inner + 1) if longest > inner - 8 else 0
+        return min(most, max(2, len(options)) + words + (1 if len(options) > 9 else 0) + whole + keys + 2)
 
     def _typed(self, character: str) -> None:
         if not self._wanted and not self._narrows:

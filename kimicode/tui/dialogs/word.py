@@ -47,10 +47,14 @@ class WordDialog(Dialog["str | None"]):
 
     DEFAULT_CSS = """
     WordDialog > .frame { width: 90%; max-width: 80; }
-    WordDialog VerticalScroll { height: auto; max-height: 8; }
+    WordDialog VerticalScroll { height: auto; max-height: 60vh; scrollbar-size-vertical: 1; }
     WordDialog .wrong { height: auto; max-height: 3; }
     """
-    BINDINGS = [Binding("escape", "withdraw", "Leave", show=False)]  # noqa: RUF012
+    BINDINGS = [  # noqa: RUF012
+        Binding("escape", "withdraw", "Leave", show=False),
+        Binding("up", "read(-1)", "Scroll up", show=False),
+        Binding("down", "read(1)", "Scroll down", show=False),
+    ]
 
     def __init__(self, field: Field) -> None:
         super().__init__(None)
@@ -71,6 +75,10 @@ class WordDialog(Dialog["str | None"]):
         """Type at once."""
         self.query_one(".wrong").display = False
         self.query_one(Entry).focus()
+
+    def action_read(self, by: int) -> None:
+        """What is asked may be longer than its place."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     def on_input_submitted(self) -> None:
         """Take it, if it is right."""

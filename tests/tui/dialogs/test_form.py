@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Mapping
 
 from kimicode.interactive.person import Field, Form
+from kimicode.tui.dialogs.base import Dialog
 from kimicode.tui.dialogs.confirm import Confirm
 from kimicode.tui.dialogs.form import FormDialog
 from kimicode.tui.dialogs.picker import Picker
@@ -201,5 +202,43 @@ def test_yes_and_no():
                 await sit.pilot.press(*keys)
                 assert await task is yes, keys
                 await sit.until(lambda: not isinstance(sit.app.screen, Confirm))
+
+    asyncio.run(go())
+
+
+def test_a_long_form_scrolls_between_its_words_and_its_buttons():
+    fields = tuple(Field(f"name{number}", f"Field {number}", help=f"Help {number}.", check=_number) for number in range(40))
+
+    async def go() -> None:
+        async with sitting(60, 16) as sit:
+            await _opened(sit, Form("Long", (("Group", fields),), "Words"))
+            await sit.until_text("Field 0")
+            for _ in range(30):
+                await sit.pilot.press("down")
+            await sit.until_text("Field 30")
+            await sit.until_text("Help 30.")
+            assert "Save (Ctrl+S)" in sit.text()
+            await sit.pilot.press("ctrl+s")
+            await sit.until_text("Help 0.")
+            assert "! '' is no number" in sit.text()
+
+    asyncio.run(go())
+
+
+def test_a_long_question_can_be_read():
+    text = "\n".join(f"line {number}" for number in range(30))
+
+    async def go() -> None:
+        async with sitting(60, 16) as sit:
+            for ask in (lambda: sit.person.confirm(text), lambda: sit.person.word(Field("answer", text))):
+                task = asyncio.ensure_future(ask())
+                await sit.top(Dialog)
+                assert "line 29" not in sit.text()
+                for _ in range(25):
+                    await sit.pilot.press("down")
+                await sit.until_text("line 29")
+                await sit.pilot.press("escape")
+                await task
+                await sit.until(lambda: len(sit.app.screen_stack) == 1)
 
     asyncio.run(go())

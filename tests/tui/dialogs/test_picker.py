@@ -163,3 +163,20 @@ def test_nothing_to_choose_from():
             assert await task is None
 
     asyncio.run(go())
+
+
+def test_a_long_question_leaves_room_for_its_answers_and_can_be_read():
+    question = " ".join(f"word{number}" for number in range(120))
+
+    async def go() -> None:
+        async with sitting(60, 16) as sit:
+            await _opened(sit, Menu(question, tuple(Option(f"answer {number}") for number in range(12))))
+            await sit.until_text("answer 0")
+            assert "Esc leave" in sit.text()
+            assert "word119" not in sit.text()
+            for _ in range(30):
+                await sit.pilot.press("shift+down")
+            await sit.until_text("word119")
+            assert "answer 0" in sit.text()
+
+    asyncio.run(go())
