@@ -245,7 +245,7 @@ class _Asking:
                 more = (Option("Another address or model", key="a"), *((Option("Give it a key", key="k"),) if variable else ()))
                 again = await self._judged(target, trying, *more)
                 if again == "yes":
-                    return await self._with_key(_Chosen(model, url, url, key))
+                    return await self._with_key(_Chosen(model, url, target.endpoint, key))
                 if again == "no":
                     return None
                 if again == "1":

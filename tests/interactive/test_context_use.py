@@ -1,6 +1,6 @@
 """What fills the window: each kind of text counts where it belongs, and the sum is the server's."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode import tokens
@@ -45,6 +45,7 @@ def test_the_blocks_are_those_that_the_opening_writes() -> None:
     assert environment.__module__ == "kimicode.agent.opening"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**7))
 def test_the_sum_is_what_the_server_counted(used: int) -> None:
     found = window(TALK, [SPEC], context=10_000, used=used)

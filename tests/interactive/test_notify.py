@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.interactive.clipboard import MOST_OSC_BYTES, copy, osc52, run_program
@@ -68,6 +68,7 @@ def test_a_desktop_of_this_machine_only() -> None:
     assert mac.argv[-2:] == ("kimicode", "Run `make`?")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.sampled_from(["xterm-kitty", "foot", "xterm-ghostty"]))
 def test_no_text_ends_its_sequence(text: str, term: str) -> None:
     environ = {"TERM": term}

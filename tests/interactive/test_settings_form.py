@@ -4,7 +4,7 @@ from typing import get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.errors import UsageError
@@ -76,6 +76,7 @@ def test_every_field_is_there_with_its_choices_and_a_word_about_it() -> None:
         assert not field.help.startswith("Default:"), field.name
 
 
+@settings(deadline=None)
 @given(all_settings(), all_settings())
 def test_what_the_form_shows_reads_back(before: Settings, wanted: Settings) -> None:
     answers = {name: field.value for name, field in fields(wanted).items()}

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimicode.interactive.shell import Ended, UserShell
@@ -197,6 +197,7 @@ def test_who_wants_the_terminal(command: str, wanted: bool) -> None:
     assert wants_terminal(command) is wanted
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=50), max_size=30), st.integers(0, 40), st.integers(1, 40))
 def test_head_and_tail_lose_only_what_is_between(pieces: list[str], head: int, tail: int) -> None:
     kept, whole = HeadTail(head, tail), "".join(pieces)
@@ -213,6 +214,7 @@ def test_head_and_tail_lose_only_what_is_between(pieces: list[str], head: int, t
 PIECES = st.sampled_from(["a", "\r\n", "\n", "\x1b[31m", "\x1b[2J", "\x1b]0;t\x07", "\x1b]8;;u\x1b\\", "\x1b[?25l", "é", "\x1bM"])
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=20), st.data())
 def test_pieces_can_be_cut_anywhere(parts: list[str], data: st.DataObject) -> None:
     whole = "".join(parts)
@@ -223,6 +225,7 @@ def test_pieces_can_be_cut_anywhere(parts: list[str], data: st.DataObject) -> No
     assert one == "".join(part for part in parts if part in ("a", "\n", "\r\n", "\x1b[31m", "é")).replace("\r\n", "\n")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a\r\n\x1b[]m;?2J\x07\\P\x08", max_size=40), st.data())
 def test_nothing_but_colours_gets_through(text: str, data: st.DataObject) -> None:
     shown, cut = ShellText(), data.draw(st.integers(0, len(text)))

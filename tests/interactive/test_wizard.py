@@ -203,6 +203,15 @@ def test_a_server_that_does_not_answer_can_be_corrected(tmp_path: Path) -> None:
     assert check("localhost:80")
 
 
+def test_a_server_that_wants_a_key(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, BAD, OK, listed=("m",))
+    chosen = setting.ask("A server", "http://127.0.0.1:9/v1/", "m", "Give it a key", "secret", "m", "A file")
+    assert chosen is not None
+    target = resolve(chosen.endpoint, chosen.model, setting.environ)
+    assert target.key_from == "file"
+    assert key_for(target.endpoint, target.accepts, setting.environ).value == "secret"
+
+
 @pytest.mark.parametrize(
     "answers", [("A server", None, None), ("A server", "http://h/v1", None, None, None), ("A server", "http://h/v1", "m", "Go back", None)]
 )
