@@ -51,7 +51,8 @@ def block_lines(block: Block, habits: Habits) -> tuple[Line, ...]:
         case Told(text=text, level=level):
             return notice_lines(text, level)
         case Ran():
-            return (Line(flat(block.command), "You ran:"), *ran_lines(block, habits))
+            printed = spoken("Output:", block.output.strip("\n")) if block.output.strip() else ()
+            return (Line(flat(block.command), "You ran:"), *printed, *ran_ends(block, printed=bool(printed)))
         case WentBack():
             return (Line(back_words(block), "Notice:"),)
         case Ended(event=event):
@@ -138,13 +139,14 @@ def changed_lines(block: Called, habits: Habits) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def ran_lines(block: Ran, habits: Habits) -> tuple[Line, ...]:
-    """What came of a command that the user ran."""
+def ran_ends(block: Ran, *, printed: bool) -> tuple[Line, ...]:
+    """How a command ended that the user ran; its output is said before, where there was any."""
     if block.running:
         return ()
     how = "stopped" if block.exit_code is None else f"exit code {block.exit_code}"
     took = "" if block.seconds is None else f" after {duration(block.seconds)}"
-    return (*output_lines(block.output, max(habits.output, 200)), Line(f"{how}{took}.", "Command ended:"))
+    nothing = () if printed else (Line("nothing", "Output:"),)
+    return (*nothing, Line(f"{how}{took}.", "Command ended:"))
 
 
 def back_words(block: WentBack) -> str:

@@ -13,18 +13,22 @@ import msgspec
 
 from kimicode.interactive.view.blocks import Answered, Block, Called, Prompted, Ran, Thought
 from kimicode.line.calls import is_quick
-from kimicode.line.speak import Habits, block_lines, call_begins, call_ends, changed_lines, ran_lines, thought_lines
+from kimicode.line.speak import Habits, block_lines, call_begins, call_ends, changed_lines, ran_ends, thought_lines
 from kimicode.line.words import Line, blank, spoken
 
 _SENTENCE: Final = re.compile(r"[.!?:;…。!?]['\")\]*_`»”’]*\s")
+_ANCHOR: Final = 400
+_SHORT_ANCHOR: Final = 60
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 
 class _Said(msgspec.Struct):
-    """What was said of one block. `upto` are characters of an answer; `since` is when a thought began."""
+    """What was said of one block. `upto` are characters of an answer or output, `anchor` the last of them; `since` is when a thought
+    began."""
 
     kind: type
     upto: int = 0
+    anchor: str = ""
     begun: bool = False
     ended: bool = False
     changed: bool = False
@@ -119,10 +123,20 @@ class Teller:
         return lines
 
     def _ran(self, said: _Said, block: Ran) -> tuple[Line, ...]:
-        if said.ended or block.running:
+        if said.ended:
             return ()
+        fresh = _after(said, block.output)
+        piece = fresh[: fresh.rfind("\n") + 1] if block.running else fresh
+        lines: tuple[Line, ...] = ()
+        if piece:
+            said.upto += len(piece)
+            said.anchor = (said.anchor + piece)[-_ANCHOR:]
+            lines = spoken("" if said.begun else "Output:", piece.removesuffix("\n"))
+            said.begun = True
+        if block.running:
+            return lines
         said.ended = True
-        return ran_lines(block, self.habits)
+        return (*lines, *ran_ends(block, printed=said.begun))
 
     def _answer(self, index: int, block: Answered) -> tuple[Line, ...]:
         said = self._said[index]
@@ -153,10 +167,20 @@ class Teller:
     def _sentences(self, index: int, block: Answered) -> int:
         """How many characters there are up to the end of the last whole sentence; 0 within a fence of code."""
         upto = self._said[index].upto
-        if len(_FENCE.findall(block.text, 0, upto)) % 2:
-            return 0
         ends = [match.end() for match in _SENTENCE.finditer(block.text, upto)]
-        return ends[-1] - upto if ends else 0
+        if not ends or len(_FENCE.findall(block.text, 0, upto)) % 2:
+            return 0
+        return ends[-1] - upto
+
+
+def _after(said: _Said, output: str) -> str:
+    """What a command of the user's printed after what was said of it. Of a long output only the end is there while it runs."""
+    if output[: said.upto].endswith(said.anchor) and len(output) >= said.upto:
+        return output[said.upto :]
+    for anchor in (said.anchor, said.anchor[-_SHORT_ANCHOR:]):
+        if (at := output.rfind(anchor)) >= 0:
+            return output[at + len(anchor) :]
+    return f"…\n{output}"
 
 
 def _length(block: Block) -> int:

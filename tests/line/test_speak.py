@@ -6,7 +6,7 @@ import pytest
 
 from kimicode.events import EngineProgress, RunFinished
 from kimicode.interactive.person import Page, Rows, Share
-from kimicode.interactive.view.blocks import Answered, Called, Ended, Prompted, Thought
+from kimicode.interactive.view.blocks import Answered, Called, Ended, Prompted, Ran, Thought
 from kimicode.interactive.view.status import Status
 from kimicode.interactive.waiting import Prompt, Waiting
 from kimicode.line import announce
@@ -213,3 +213,30 @@ def test_commands_of_this_mode():
     assert perform_own("speak", "running on", blocks, habits).habits.progress
     assert perform_own("speak", "loudly", blocks, habits).lines[0].role == "Error:"
     assert len(perform_own("transcript", "", blocks, habits).lines) > 3
+
+
+def test_what_the_user_runs_is_said_as_it_prints_and_never_twice():
+    teller = Teller(lambda: 0.0)
+    assert plain(teller.tell([Ran("make", "")], range(1))) == []
+    assert plain(teller.tell([Ran("make", "y\ny\ny")], range(1))) == ["Output: y", "y"]
+    assert plain(teller.tell([Ran("make", "y\ny\ny\ny\n")], range(1))) == ["y", "y"]
+    ended = Ran("make", "y\ny\ny\ny\nend\n", running=False, exit_code=2, seconds=3.0)
+    assert plain(teller.tell([ended], range(1))) == ["end", "Command ended: exit code 2 after 3 seconds."]
+    assert plain(teller.tell([ended], range(1))) == []
+
+
+def test_a_long_output_goes_on_where_it_was_cut():
+    teller = Teller(lambda: 0.0)
+    every = [f"line {n}" for n in range(3000)]
+    told = []
+    for n in range(100, 3001, 100):
+        told += plain(teller.tell([Ran("make", "".join(f"{line}\n" for line in every[:n])[-16_384:])], range(1)))
+    assert told == [f"Output: {every[0]}", *every[1:]]
+    head_and_tail = "".join(f"{line}\n" for line in (*every[:10], "[left out]", *every[-10:]))
+    assert plain(teller.tell([Ran("make", head_and_tail, running=False, exit_code=None)], range(1))) == ["Command ended: stopped."]
+
+
+def test_a_command_that_prints_nothing():
+    teller = Teller(lambda: 0.0)
+    ended = Ran("true", "", running=False, exit_code=0, seconds=0.0)
+    assert plain(teller.tell([ended], range(1))) == ["Output: nothing", "Command ended: exit code 0 after less than a second."]
