@@ -21,7 +21,18 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from kimicode.errors import KimicodeError
-from kimicode.events import Event, FilesChanged, Rewound, RunFinished, SessionStarted, ShellRan, StepFinished, ToolFinished
+from kimicode.events import (
+    Event,
+    FilesChanged,
+    Rewound,
+    RunFinished,
+    SessionStarted,
+    ShellRan,
+    StepFinished,
+    TextDelta,
+    ThinkingDelta,
+    ToolFinished,
+)
 from kimicode.files.state import FileState
 from kimicode.interactive.host import Host, Item, LookedUp
 from kimicode.interactive.looking import counts
@@ -122,11 +133,8 @@ class Desk:
         wanted = settings or self.settings
         _, events = await self.host.open(wanted, wish)
         self.settings = wanted
-        self.transcript = await asyncio.to_thread(Transcript, events)
-        status = Status(workspace=str(self.workspace), context=self.host.context)
-        for event in events:
-            status = advance(status, event, self._clock())
-        self.status = msgspec.structs.replace(status, phase="idle", calls=(), progress=None)
+        self.transcript, status = await asyncio.to_thread(_read_back, events, Status(workspace=str(self.workspace)), self._clock())
+        self.status = msgspec.structs.replace(status, context=self.host.context, phase="idle", calls=(), progress=None)
         self._first = {}
         for event in events:
             self._note_changes(event)
@@ -400,3 +408,11 @@ class Desk:
             self.person.say(str(error), "error")
         elif error is not None:
             self.person.say(f"unexpected {type(error).__name__}: {error}. This is a fault in kimicode; please report it.", "error")
+
+
+def _read_back(events: Sequence[Event], status: Status, now: float) -> tuple[Transcript, Status]:
+    """What a log amounts to. Pieces of text are most of a long one, and say nothing that the whole answers don't."""
+    for event in events:
+        if not isinstance(event, TextDelta | ThinkingDelta):
+            status = advance(status, event, now)
+    return Transcript(events), status

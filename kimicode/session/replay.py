@@ -21,6 +21,8 @@ from kimicode.events import (
     SessionStarted,
     StepFinished,
     StepStarted,
+    TextDelta,
+    ThinkingDelta,
     Titled,
     ToolFinished,
 )
@@ -116,8 +118,10 @@ def replay(events: Iterable[Event]) -> Replayed:
     thread = Thread()
     totals = Replayed()
     for event in events:
-        thread.grow(event)
-        totals = _count(totals, event)
+        # Most of a long log, and no part of the conversation.
+        if not isinstance(event, ThinkingDelta | TextDelta):
+            thread.grow(event)
+            totals = _count(totals, event)
     return msgspec.structs.replace(totals, conversation=thread.messages, starts=thread.starts)
 
 
