@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer batches, and a smaller peer")
     quick = parser.parse_args().quick
     figures: dict[str, float] = {}
-    ours_batches, peer_seconds, peer_blocks = (200, 12.0, 300) if quick else (400, 60.0, 1_000)
+    ours_batches, peer_seconds, peer_blocks = (200, 8.0, 150) if quick else (400, 60.0, 1_000)
     asyncio.run(run(Ours(), lambda app: ours_long(app, figures)))
     asyncio.run(run(Peer(), lambda app: peer_long(app, peer_blocks, figures)))
     asyncio.run(run(Ours(), lambda app: ours_stream(app, ours_batches, figures)))

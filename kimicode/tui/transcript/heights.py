@@ -18,7 +18,7 @@ _PROMPT_LINES: Final = 30
 
 
 class Heights:
-    """The heights of all blocks, in lines. A guess is one line at least: only what was drawn can turn out to be nothing."""
+    """The heights of all blocks, in lines."""
 
     def __init__(self, guesses: Iterable[int] = ()) -> None:
         self._sums = Sums(guesses)
@@ -64,8 +64,10 @@ class Heights:
 
 
 def guess_height(block: Block, look: Look, *, folded: bool) -> int:
-    """About how many lines the block takes, 1 or more, from the length of its texts alone."""
+    """About how many lines the block takes, from the length of its texts alone; 0 only for an answer or a thought without a word."""
     match block:
+        case Answered(text=text) | Thought(text=text) if not text or text.isspace():
+            return 0
         case Prompted(text=text):
             return min(_lines(text, look.width), _PROMPT_LINES) if folded else _lines(text, look.width)
         case Answered(text=text):

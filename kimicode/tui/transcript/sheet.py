@@ -169,4 +169,5 @@ class Sheet:
         self._heights = Heights(self._guessed(index) for index in range(len(self._seen)))
 
     def _guessed(self, index: int) -> int:
-        return guess_height(self._seen[index], self.look, folded=self._folds.folded(index)) + self.gap(index)
+        guess = guess_height(self._seen[index], self.look, folded=self._folds.folded(index))
+        return guess + self.gap(index) if guess else 0

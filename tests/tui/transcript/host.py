@@ -25,7 +25,7 @@ LOOK = Look(width=80, palette=Palette("plain", {token: Style.parse(style) for to
 
 
 class Drawing:
-    """Lines of text, cut to the width, with a gutter. A folded call or thought is one line. `<nothing>` draws to no lines."""
+    """Lines of text, cut to the width, with a gutter. A folded call or thought is one line. No words, and `<nothing>`, draw to no lines."""
 
     def __init__(self) -> None:
         self.drawn: Counter[str] = Counter()
@@ -39,7 +39,7 @@ class Drawing:
         text = text_of(block)
         self.drawn[text[:40]] += 1
         self.on.append((before, block))
-        if text == "<nothing>":
+        if text == "<nothing>" or not text.strip():
             return Drawn(())
         lines = wrapped(text, max(1, look.width - 2))
         foldable = isinstance(block, Called | Thought)

@@ -27,7 +27,8 @@ def test_guess_then_exact() -> None:
     ("block", "folded", "least", "most"),
     [
         (Prompted(lines("a", 50)), True, 30, 30),
-        (Answered(""), True, 1, 3),
+        (Answered(""), True, 0, 0),
+        (Thought(" \n"), True, 0, 0),
         (Answered(lines("a", 50)), True, 50, 52),
         (Answered("x" * 800), False, 10, 12),
         (Thought(lines("a", 50), 3.0), True, 1, 2),
