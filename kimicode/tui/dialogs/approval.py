@@ -79,6 +79,7 @@ class Approval(Dialog[Answer]):
         Binding("home", "scroll('home')", "To the top", show=False),
         Binding("end", "scroll('end')", "To the end", show=False),
     ]
+    AUTO_FOCUS = ""
     HELP = "An action that waits for your answer. Nothing runs until you say yes; leaving means no."
 
     def __init__(
@@ -118,7 +119,7 @@ class Approval(Dialog[Answer]):
             with Horizontal(id="answers", disabled=True):
                 for key, words in _answers(question):
                     yield Button(label(words), id=key, compact=True)
-            yield Line(placeholder="Why not, or what to do instead · Enter says it · Esc goes back", id="reason")
+            yield Line(placeholder="Why not, or what to do instead · Enter says it · Esc goes back", id="reason", disabled=True)
             yield Static("", markup=False, id="meaning")
 
     def on_mount(self) -> None:
@@ -160,7 +161,9 @@ class Approval(Dialog[Answer]):
                 self.finish(Answer(Choice(said)))
             case "why":
                 self.add_class("-why")
-                self.query_one("#reason").focus()
+                reason = self.query_one("#reason")
+                reason.disabled = False
+                reason.focus()
                 self._explain()
             case _:
                 assert_never(said)
@@ -169,6 +172,7 @@ class Approval(Dialog[Answer]):
         """Back from the reason; otherwise no."""
         if self.has_class("-why"):
             self.remove_class("-why")
+            self.query_one("#reason").disabled = True
             self.query_one("#no").focus()
         else:
             self.finish(Answer())

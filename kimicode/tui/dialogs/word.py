@@ -22,8 +22,10 @@ class Line(Input):
     Line:focus { border: none; background: $panel; background-tint: $foreground 10%; }
     """
 
-    def __init__(self, value: str = "", placeholder: str = "", *, secret: bool = False, id: str | None = None) -> None:
-        super().__init__(value, placeholder, password=secret, id=id, compact=True, select_on_focus=False)
+    def __init__(
+        self, value: str = "", placeholder: str = "", *, secret: bool = False, id: str | None = None, disabled: bool = False
+    ) -> None:
+        super().__init__(value, placeholder, password=secret, id=id, disabled=disabled, compact=True, select_on_focus=False)
         self.set_reactive(Input.cursor_blink, False)
 
 

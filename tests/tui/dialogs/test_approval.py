@@ -252,3 +252,33 @@ def test_the_quiet_time_ends_by_itself():
             assert (await task).choice is Choice.ONCE
 
     asyncio.run(go())
+
+
+def test_a_terminal_that_gets_the_focus_back_gives_it_to_nothing_before_it_is_quiet():
+    async def go() -> None:
+        async with sitting() as sit:
+            sit.app.app_focus = False
+            task = await _opened(sit)
+            sit.app.app_focus = True
+            await sit.pilot.pause()
+            assert sit.app.screen.focused is None
+            await sit.pilot.press("x", "enter")
+            assert not task.done()
+            await _let_be_quiet(sit)
+            assert sit.app.screen.focused is not None
+            await sit.pilot.press("enter")
+            assert await task == Answer(Choice.NO)
+
+    asyncio.run(go())
+
+
+def test_it_opens_while_the_terminal_has_no_focus():
+    async def go() -> None:
+        async with sitting() as sit:
+            sit.app.app_focus = False
+            task = await _ready(sit)
+            sit.app.app_focus = True
+            await sit.pilot.press("right", "right", "enter")
+            assert (await task).choice in (Choice.ONCE, Choice.SESSION)
+
+    asyncio.run(go())
