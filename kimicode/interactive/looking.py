@@ -60,7 +60,7 @@ def counts(text: FileText) -> tuple[int, int] | None:
 
 
 def _lines(text: str | None) -> list[str]:
-    return text.split("\n") if text else []
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _whole(changes: Iterable[FileChange]) -> list[FileChange]:
