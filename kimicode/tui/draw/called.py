@@ -152,6 +152,8 @@ def _plan(block: Called, look: Look) -> list[Line]:
 
 
 def _source(block: Called, look: Look) -> list[Line]:
+    if not block.result:
+        return []
     part = unfolded(block.result)
     space: Line = [(margin(look.width), look.palette["text"])]
     room = max(1, look.width - len(margin(look.width)))
@@ -172,4 +174,4 @@ def _foldable(block: Called, said: Described, look: Look) -> bool:
     if block.state in ("failed", "refused") or block.call.name == "shell":
         keep = _ERROR_LINES if block.state in ("failed", "refused") else look.fold_lines
         return lines_in(block.result) > keep + 1 or has_long(block.result, look)
-    return bool(block.result) and (block.call.name not in CHANGES or block.state != "done" or not block.changes)
+    return bool(block.result)

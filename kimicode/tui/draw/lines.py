@@ -158,19 +158,19 @@ def _wide_cuts(text: str, width: int, words: bool) -> Iterator[tuple[int, int]]:
     start, used, at = 0, 0, 0
     chance: int | None = None  # the index of the last cluster that a line may begin with
     while at < len(clusters):
-        begin, _, cells = clusters[at]
+        begin, end, cells = clusters[at]
         if used + cells <= width or begin == start:
             if words and begin > start and _may_break(text, clusters, at):
                 chance = at
             used += cells
             at += 1
             continue
-        if not words or text[begin] == " " or _may_break(text, clusters, at):
+        if not words or text[begin:end] == " " or _may_break(text, clusters, at):
             chance = at
         cut = clusters[at if chance is None else chance][0]
         yield start, start + len(text[start:cut].rstrip(" ")) if words and text[start:cut].strip() else cut
         at = at if chance is None else chance
-        while words and at < len(clusters) and text[clusters[at][0]] == " ":
+        while words and at < len(clusters) and text[slice(*clusters[at][:2])] == " ":
             at += 1
         start = clusters[at][0] if at < len(clusters) else len(text)
         used, chance = 0, None
@@ -179,10 +179,10 @@ def _wide_cuts(text: str, width: int, words: bool) -> Iterator[tuple[int, int]]:
 
 
 def _may_break(text: str, clusters: Sequence[tuple[int, int, int]], at: int) -> bool:
-    begin, _, cells = clusters[at]
+    begin, end, cells = clusters[at]
     before, _, cells_before = clusters[at - 1]
-    if text[before] == " ":
-        return text[begin] != " "
+    if text[before:begin] == " ":
+        return text[begin:end] != " "
     return (cells == 2 or cells_before == 2) and text[begin] not in _NO_BREAK_BEFORE and text[begin] != " "
 
 
