@@ -10,7 +10,7 @@ that of the last run. What this module does not do: decide what happens in a ses
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, TextIO, assert_never
 
@@ -236,11 +236,11 @@ class LineMode:
         else:
             await self._run_command(self._parts.run_shell(self.desk, self._parts.shell, command))
 
-    async def _run_command(self, work: "Coroutine[object, object, object] | object") -> None:
+    async def _run_command(self, work: Awaitable[object]) -> None:
         """Do it such that Ctrl-C can end it; what goes wrong is said."""
 
         async def doing() -> object:
-            return await work  # type: ignore[misc]
+            return await work
 
         self._command = self._loop.create_task(doing())
         try:
