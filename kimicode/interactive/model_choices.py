@@ -44,7 +44,7 @@ class ModelChoice(msgspec.Struct, frozen=True):
     @property
     def where(self) -> str:
         """Where it runs."""
-        return "on this machine" if self.target.model_file else self.target.accepts.title
+        return "on this machine" if self.target.model_file else self.target.endpoint
 
     @property
     def price(self) -> str:
@@ -53,7 +53,7 @@ class ModelChoice(msgspec.Struct, frozen=True):
             return "free"
         price = self.target.price
         if price is None:
-            return "price unknown"
+            return "price unknown" if self.target.key_from else "your own server"
         cached = "" if price.cached is None else f" (cached ${price.cached:g})"
         return f"${price.input:g} in{cached}, ${price.output:g} out per million"
 
