@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
-from kimicode.errors import KimicodeError
+from kimicode.errors import Interrupted, KimicodeError
 from kimicode.home import kimicode_home
 from kimicode.interactive.view.blocks import Block
 from kimicode.messages import Image
@@ -32,6 +32,7 @@ from kimicode.tui.draw.values import Drawn, Look, Palette
 from kimicode.tui.main_screen import MainScreen
 from kimicode.tui.prompt.editor import PromptEditor
 from kimicode.tui.prompt.standard import standard_surroundings, workspace_files
+from kimicode.tui.signals import leaving
 from kimicode.tui.themes import theme_for
 from kimicode.tui.transcript.sheet import DrawBlock
 
@@ -154,6 +155,8 @@ class KimicodeApp(App[object]):
         bring = self._bring
         if bring is None:
             module = await asyncio.to_thread(importlib.import_module, "kimicode.tui.conductor")
+            for late in ("kimicode.tui.draw.block", "kimicode.interactive.prompt.fuzzy"):
+                await asyncio.to_thread(importlib.import_module, late)
             bring = cast(Bring, module.Conductor)
         self.conductor = bring(self)
         await self.conductor.begin()
@@ -268,7 +271,8 @@ def run_app(app: KimicodeApp) -> int:
 
 async def _run(app: KimicodeApp, *, mouse: bool) -> int:
     try:
-        code = await app.run_async(mouse=mouse)
+        with leaving(lambda: app.exit(Interrupted.exit_code)):
+            code = await app.run_async(mouse=mouse)
     finally:
         if app.conductor is not None:
             await app.conductor.end()

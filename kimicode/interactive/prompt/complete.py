@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from kimicode.interactive.prompt.fuzzy import Finder, Found
+from kimicode.interactive.prompt.found import Found, finder
 from kimicode.interactive.prompt.meaning import mention
 
 Kind: TypeAlias = Literal["command", "argument", "file"]
@@ -129,7 +129,7 @@ def _commands(query: str, commands: Sequence[Offer]) -> tuple[Item, ...]:
     if not query:
         return tuple(_command(each) for each in commands)
     by_name = {each.name: each for each in commands}
-    found = [_command(by_name[hit.path], hit.matched) for hit in Finder(tuple(by_name)).search(query, MOST) or ()]
+    found = [_command(by_name[hit.path], hit.matched) for hit in finder(tuple(by_name)).search(query, MOST) or ()]
     shown = {item.insert for item in found}
     for each in commands:
         alias = next((alias for alias in each.aliases if alias.startswith(query.lower())), "")
@@ -151,7 +151,7 @@ def _command(command: Offer, matched: tuple[int, ...] = (), alias: str = "") -> 
 def _arguments(query: str, values: Sequence[str]) -> tuple[Item, ...]:
     if not query:
         return tuple(Item(value, value) for value in values[:MOST])
-    hits = Finder(tuple(values)).search(query, MOST) or ()
+    hits = finder(tuple(values)).search(query, MOST) or ()
     return tuple(Item(hit.path, hit.path, matched=hit.matched) for hit in hits)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from kimicode.errors import KimicodeError
-from kimicode.interactive.prompt.fuzzy import Finder, Found
+from kimicode.interactive.prompt.found import Found, Searching, finder
 from kimicode.repo.git import Repository
 from kimicode.repo.git_files import changed, listing, others, parse_listing
 from kimicode.repo.git_run import Bounds
@@ -49,7 +49,9 @@ class WorkspaceFiles:
         self._lock = threading.Lock()
         self._used: tuple[str, ...] = ()
         self._last: Listed | None = None
-        self._finder = Finder(())
+        self._finder: Searching | None = None
+        self._paths: tuple[str, ...] = ()
+        self._recent: tuple[str, ...] = ()
         self._stale = True
         self.notice = ""
         """Why the list is not what it should be, for the user."""
@@ -62,7 +64,7 @@ class WorkspaceFiles:
     @property
     def count(self) -> int:
         """How many paths there are to choose from."""
-        return len(self._finder.paths)
+        return len(self._paths)
 
     def expire(self) -> None:
         """Files may have come and gone: after a turn, or a shell command."""
@@ -87,15 +89,16 @@ class WorkspaceFiles:
             paths = candidates(listed.files)
             self.notice = f"only the first {MOST:,} of {len(paths):,} paths are offered" if len(paths) > MOST else ""
             recent = tuple(dict.fromkeys([*self._used, *listed.changed]))[:_RECENT]
-            if listed == self._last and recent == self._finder.recent:
+            if listed == self._last and recent == self._recent:
                 return False
             self._last = listed
-            self._finder = Finder(paths[:MOST], recent)
+            self._paths, self._recent = paths[:MOST], recent
+            self._finder = finder(self._paths, recent)
             return True
 
     def search(self, query: str, limit: int = 50, overtaken: Callable[[], bool] = lambda: False) -> tuple[Found, ...] | None:
         """See `Finder.search`. Quick, but not for a thread that answers keys."""
-        return self._finder.search(query.removeprefix("./"), limit, overtaken)
+        return () if self._finder is None else self._finder.search(query.removeprefix("./"), limit, overtaken)
 
 
 def candidates(files: Iterable[str]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from kimicode.interactive.prompt.found import Found
+
 Ints: TypeAlias = NDArray[np.int32]
 Scores: TypeAlias = NDArray[np.int16]
 Codes: TypeAlias = NDArray[np.uint8] | NDArray[np.uint32]
@@ -38,14 +40,6 @@ _NEVER: Final = -(1 << 14)
 _RECENT: Final = 12
 _FINE: Final = 256
 """Of equal scores the shorter path is better: lengths below this are told apart."""
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A path that fits, its score, and where its matched characters are."""
-
-    path: str
-    score: int
-    matched: tuple[int, ...]
 
 
 class _Fitting(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from kimicode.interactive.prompt.complete import MOST, Completions, Offer, Want, completions, wanted
-from kimicode.interactive.prompt.fuzzy import Found
+from kimicode.interactive.prompt.found import Found
 from kimicode.tui.prompt.area import PromptArea
 from kimicode.tui.prompt.popup import CompletionList
 from kimicode.tui.prompt.surroundings import Files, Start

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from kimicode.interactive.prompt.fuzzy import Found
+from kimicode.interactive.prompt.found import Found
 from kimicode.messages import Image
 
 Start: TypeAlias = Callable[[Coroutine[None, None, None]], object]
