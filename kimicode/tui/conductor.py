@@ -45,6 +45,7 @@ class Conductor:
         self._shell = UserShell(order.environ, order.workspace)
         self._pressed: dict[str, float] = {}
         self._early: list[tuple[str, Sequence[Image], bool]] | None = []
+        self._over = False
 
     @property
     def session_id(self) -> str:
@@ -77,7 +78,8 @@ class Conductor:
             self.sent(text, images, now=now)
 
     async def end(self) -> None:
-        """Close everything, in order."""
+        """Close everything, in order. There is no screen any more that what ends now could be shown on."""
+        self._over = True
         await self.desk.aclose()
 
     def give_back(self) -> None:
@@ -88,20 +90,24 @@ class Conductor:
 
     def changed(self, blocks: range) -> None:
         """See `Watcher.changed`."""
-        self._main.transcript.changed(blocks)
+        if not self._over:
+            self._main.transcript.changed(blocks)
 
     def replaced(self) -> None:
         """See `Watcher.replaced`."""
-        self._main.transcript.show(self.desk.transcript.blocks)
+        if not self._over:
+            self._main.transcript.show(self.desk.transcript.blocks)
 
     def status(self, status: Status) -> None:
         """See `Watcher.status`."""
-        self._main.show(status, self.desk.waiting)
-        self._calling.title(status)
+        if not self._over:
+            self._main.show(status, self.desk.waiting)
+            self._calling.title(status)
 
     def attention(self, why: Attention) -> None:
         """See `Watcher.attention`."""
-        self._calling.call(why, self.desk)
+        if not self._over:
+            self._calling.call(why, self.desk)
 
     def restyled(self, ui: UiSettings) -> None:
         """See `Watcher.restyled`."""

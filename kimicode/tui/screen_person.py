@@ -10,7 +10,7 @@ from textual.app import SuspendNotSupported
 from textual.screen import Screen
 
 from kimicode.errors import ToolError
-from kimicode.interactive.person import Page
+from kimicode.interactive.person import Level, Page
 from kimicode.interactive.prompt.external import edit_outside, run_in_terminal
 from kimicode.tui.app import KimicodeApp
 from kimicode.tui.dialogs.drawing import Drawing
@@ -30,6 +30,11 @@ class ScreenPerson(TuiPerson):
             app, lambda: app.main.look, lambda: app.last_key, self._approval_waits, drawing=Drawing(part=draw_part, diff=draw_diff)
         )
         self._application = app
+
+    def say(self, text: str, level: Level = "info") -> None:
+        """See `Person.say`. Once the application is left there is nobody to say it to."""
+        if self._application.is_running:
+            super().say(text, level)
 
     async def lend(self, work: Callable[[], T]) -> T:
         """See `abilities.LendsTerminal`."""
