@@ -24,7 +24,7 @@ _LIST_PIECE: Final = 2_000
 
 _PLAIN_FROM: Final = 200
 _MOST_CHARS: Final = 50_000
-"""A single block beyond this (a paragraph, a list) is drawn as plain text: reading it as Markdown every time would be felt."""
+"""A single block beyond this is drawn in parts, a list as several lists, others as plain text: reading it all would be felt."""
 
 _MOST_OPEN: Final = 12_000
 """The same for a block that still grows; it is read when it ends."""
@@ -113,8 +113,8 @@ class _Drawing:
         if done and not long:
             return False
         start = self._loose_from()
-        end = find_boundary(self._text[:limit] if long else self._text, start)
-        if end > start:
+        head = self._text[:limit] if long else self._text
+        if (end := find_boundary(head, start)) > start or (long and (end := find_item(head, self._at)) > self._at):
             self._add(markdown(self._text[self._at : end], self._width, self._look.palette))
         elif long and (end := self._text.rfind("\n", self._at, limit) + 1 or self._text.find("\n", limit) + 1):
             self._add(self._plain(self._text[self._at : end]))

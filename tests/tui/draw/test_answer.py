@@ -130,3 +130,10 @@ def test_an_answer_that_begins_otherwise_is_drawn_anew():
     assert before.sealed > 0
     assert draw_answer("Uno.\n\nDos.\n\nTres", True, LOOK, before).lines == draw_answer("Uno.\n\nDos.\n\nTres", True, LOOK).lines
     assert draw_answer("", False, LOOK, before).lines == ()
+
+
+def test_a_very_long_list_is_still_one():
+    text = "".join(f"- **item** {at}\n" for at in range(6_000))
+    drawn = draw_answer(text, True, LOOK)
+    assert "  • item 5999" in plain(drawn)
+    assert "**" not in plain(drawn)

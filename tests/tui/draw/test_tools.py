@@ -1,5 +1,7 @@
 """Calls in words, whatever the model sent."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,8 +50,6 @@ JSON = st.recursive(
 
 @given(name=st.sampled_from(["read", "edit", "patch", "grep", "todo", "shell", "git", "x"]), arguments=JSON)
 def test_any_arguments(name, arguments):
-    import json
-
     call = ToolCall("c", name, json.dumps(arguments))
     assert describe(call).verb
     assert all(isinstance(item.text, str) and isinstance(item.status, str) for item in plan_of(call))
