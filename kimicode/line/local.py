@@ -23,6 +23,7 @@ from kimicode.line.words import Line, flat, spoken
 OWN: Final = (
     Offered("speak", "What is read out, and how much of it", "[output|diff|thinking|running VALUE]"),
     Offered("output", "All that the last command printed"),
+    Offered("picture", "A picture that goes with the next prompt; without a file the one on the clipboard", "[FILE]"),
     Offered("transcript", "The whole session, read out"),
 )
 

@@ -26,6 +26,7 @@ from kimicode.line.calls import title_of
 from kimicode.line.local import OWN, perform_own
 from kimicode.line.parts import Parts, completer, find_parts
 from kimicode.line.person import LinePerson
+from kimicode.line.pictures import Pictures
 from kimicode.line.reader import Complete, Memory, Reader, StoppedError
 from kimicode.line.signals import Signals
 from kimicode.line.speak import Habits
@@ -68,6 +69,7 @@ class LineMode:
         self._teller = Teller(clock)
         self._teller.habits = Habits(thoughts=settings.ui.thinking, output=settings.ui.fold_lines)
         self._reader = make_reader(parts, completer(parts.commands, OWN, lambda: self.desk, environ, workspace))
+        self._pictures = Pictures(environ, workspace)
         self._still = Still(lambda line: self._reader.put((line,)))
         self._progress = announce.Progress(clock)
         self._status = Status()
@@ -197,6 +199,8 @@ class LineMode:
         if not self._reader.echoes and not isinstance(meant, Words):
             self._reader.put(spoken("You:", text))
         match meant:
+            case Command(name="picture", argument=argument):
+                await self._run_command(self._add_picture(argument))
             case Command(name=name, argument=argument):
                 await self._do_command(name, argument, text)
             case Shell(command=command):
@@ -207,16 +211,20 @@ class LineMode:
                 assert_never(other)
 
     async def _words(self, text: str, *, typed: bool) -> None:
+        images = self._pictures.take()
         if self.desk.busy or self.desk.waiting.prompts:
-            self.desk.enter(text)
+            self.desk.enter(text, images)
             if self.desk.waiting.prompts:
                 self._reader.put((announce.queued_line(self.desk.waiting),))
         else:
             if typed:
                 self._teller.typed(text)
-            self.desk.enter(text)
+            self.desk.enter(text, images)
         if not self._reader.answers:
             await self._settle()
+
+    async def _add_picture(self, argument: str) -> None:
+        self._reader.put((await self._pictures.add(argument),))
 
     async def _do_command(self, name: str, argument: str, text: str) -> None:
         own = perform_own(name, argument, self.desk.transcript.blocks, self._teller.habits)

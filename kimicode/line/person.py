@@ -53,6 +53,7 @@ KEYS: Final = Page(
                 ("/output", "all that the last command printed"),
                 ("/thinking show", "the last thoughts"),
                 ("/transcript", "the whole session"),
+                ("/picture", "a file, or what is on the clipboard, goes with your next prompt"),
             )
         ),
     ),

@@ -219,3 +219,25 @@ def test_the_reader_suits_the_terminal(term, kind):
 def test_terminals_need_no_more_than_a_windows_console_has(name):
     code = f"import sys; sys.modules.update(termios=None, fcntl=None, pty=None); import kimicode.line.{name}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_picture_goes_with_the_next_prompt(rig, session):
+    async def act(at):
+        (at.workspace / "my shot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+        await at.at_prompt()
+        at.type('/picture "my shot.png"')
+        await at.until("Picture: my shot.png goes with your next prompt.")
+        await at.at_prompt()
+        at.type("/picture nothing.png")
+        await at.until("Error:")
+        await at.at_prompt()
+        at.type("What is this?")
+        await at.until("Done in")
+        await at.at_prompt()
+        at.type("And now?")
+        await at.until("Done in")
+
+    played, _ = session(rig(["A shot.", "Nothing."]), act)
+    users = [message for message in played.model.requests[-1].messages if getattr(message, "images", None) is not None]
+    assert [[image.name for image in message.images] for message in users] == [["my shot.png"], []]
+    assert "with the pictures" not in played.printed  # it was said when it was chosen
