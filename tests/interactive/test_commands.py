@@ -624,6 +624,11 @@ def test_code_blocks() -> None:
     assert code_blocks(text) == ("one\n", "two\n```\n", "```\nx\n```\n")
 
 
+def test_code_blocks_take_no_longer_the_more_fences_are_left_open() -> None:
+    # Each open fence used to be looked for to the end of the text.
+    assert code_blocks("".join(f"```{'`' * (n % 7)}x\n" for n in range(50_000))) == ()
+
+
 def test_plan_and_find(tmp_path: Path) -> None:
     items = '{"items": [{"text": "Look", "status": "done"}, {"text": "Write", "status": "in_progress"}]}'
     call = Assistant("", None, (ToolCall("functions.todo:0", "todo", items),))

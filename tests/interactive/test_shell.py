@@ -198,6 +198,12 @@ def test_who_wants_the_terminal(command: str, wanted: bool) -> None:
 
 
 @settings(deadline=None)
+@given(st.text(alphabet="vim=&|;\\\"'sudogt -pA\n"))
+def test_any_text_can_be_asked_about(command: str) -> None:
+    assert wants_terminal(command) in (True, False)
+
+
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=50), max_size=30), st.integers(0, 40), st.integers(1, 40))
 def test_head_and_tail_lose_only_what_is_between(pieces: list[str], head: int, tail: int) -> None:
     kept, whole = HeadTail(head, tail), "".join(pieces)

@@ -20,7 +20,8 @@ from kimicode.session.export import to_json, to_markdown
 from kimicode.session.log import read_events
 
 _FORMS: Final = ("md", "json")
-_FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^ {0,3}\1[`~]*[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+"""The line that opens or closes a block of code (CommonMark 0.31, 4.5)."""
 
 
 async def export(desk: Desk, argument: str) -> None:
@@ -64,8 +65,20 @@ async def copy(desk: Desk, argument: str) -> None:
 
 
 def code_blocks(markdown: str) -> tuple[str, ...]:
-    """What stands between fences, in order."""
-    return tuple(found[2] for found in _FENCE.finditer(markdown))
+    """What stands between fences, in order. A block that is not closed is none yet."""
+    blocks: list[str] = []
+    mark = ""
+    held: list[str] = []
+    for line in markdown.split("\n"):
+        found = _FENCE.fullmatch(line)
+        if not mark and found:
+            mark, held = found[1], []
+        elif mark and found and found[1].startswith(mark) and not found[2].strip():
+            blocks.append("".join(f"{each}\n" for each in held))
+            mark = ""
+        elif mark:
+            held.append(line)
+    return tuple(blocks)
 
 
 def _number(words: Sequence[str], argument: str) -> int:
