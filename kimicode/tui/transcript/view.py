@@ -35,11 +35,13 @@ class TranscriptView(Viewport, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("alt+up,ctrl+up", "cursor(-1)", "Previous block", show=False),
         Binding("alt+down,ctrl+down", "cursor(1)", "Next block", show=False),
-        Binding("enter,space", "toggle_fold", "Fold", show=False),
-        Binding("c", "copy_block", "Copy", show=False),
-        Binding("y", "quote_block", "Copy to prompt", show=False),
-        Binding("o", "open_block", "Open", show=False),
     ]
+
+    HELP: ClassVar[str | None] = (
+        "What was said and done. Alt+Up and Alt+Down walk from block to block. Then Enter or Space unfolds the block or folds it,"
+        " `c` copies it, `y` puts it into the prompt, `o` opens it, Escape leaves. A click on a block's first line unfolds it,"
+        " a second click selects it."
+    )
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class TranscriptView(Viewport, can_focus=True):
         self._search = None
         self._wanted = None
         self.rows = ()
+        self._unselect()
         self.settle(None)
         self.repaint_all()
 
@@ -230,39 +233,42 @@ class TranscriptView(Viewport, can_focus=True):
         del event
         self.set_cursor(self._cursor)
 
+    def on_key(self, event: events.Key) -> None:
+        """Keys for the block under the cursor come before whoever takes all letters. Another letter ends the cursor, and is theirs."""
+        if self._cursor is None:
+            return
+        match event.key:
+            case "enter" | "space":
+                self.toggle(self._cursor)
+            case "c":
+                self.post_message(CopyRequested(self.text_of(self._cursor)))
+            case "y":
+                self.post_message(QuoteRequested(self.text_of(self._cursor)))
+            case "o":
+                self.post_message(OpenRequested(self._cursor, self.sheet[self._cursor]))
+            case "escape":
+                self.set_cursor(None)
+            case _:
+                if event.is_printable:
+                    self.set_cursor(None)
+                return
+        event.stop()
+        event.prevent_default()
+
     def action_cursor(self, step: int) -> None:
         """Move the cursor."""
         self.move_cursor(step)
 
-    def action_toggle_fold(self) -> None:
-        """Fold or unfold the block under the cursor."""
-        if self._cursor is not None:
-            self.toggle(self._cursor)
-
-    def action_copy_block(self) -> None:
-        """Copy the block under the cursor."""
-        if self._cursor is not None:
-            self.post_message(CopyRequested(self.text_of(self._cursor)))
-
-    def action_quote_block(self) -> None:
-        """Put the text of the block under the cursor into the prompt."""
-        if self._cursor is not None:
-            self.post_message(QuoteRequested(self.text_of(self._cursor)))
-
-    def action_open_block(self) -> None:
-        """Show the block under the cursor by itself."""
-        if self._cursor is not None:
-            self.post_message(OpenRequested(self._cursor, self.sheet[self._cursor]))
-
     def on_click(self, event: events.Click) -> None:
-        """A click on the first line of a block folds it, or unfolds it. The cursor goes to the block; a second click selects it."""
+        """A click on the first line of a block folds or unfolds it. A second click selects it. The cursor comes along if there is one."""
         if event.chain > 1:
             event.prevent_default()  # Textual would select everything there is.
         offset = event.get_content_offset(self)
         if event.button != 1 or offset is None or self.text_selection is not None or not 0 <= offset.y < len(self.rows):
             return
         row = self.rows[offset.y]
-        self.set_cursor(row.block)
+        if self._cursor is not None:
+            self.set_cursor(row.block)
         if row.line == self.sheet.gap(row.block):
             self.toggle(row.block)
         elif event.chain == 2:
@@ -278,6 +284,11 @@ class TranscriptView(Viewport, can_focus=True):
         """Show another selection."""
         del selection
         self.repaint_all()
+
+    def _unselect(self) -> None:
+        """A selection goes by the numbers of blocks: it would lie on others now."""
+        if self.is_mounted and self.text_selection is not None:
+            self.screen.clear_selection()
 
     # What is told
 
@@ -312,8 +323,7 @@ class TranscriptView(Viewport, can_focus=True):
         self._unseen = {each + (each >= index) for each in self._unseen}
         if self._search is not None:
             self._search.inserted(index, self.sheet.text(index))
-        if self.text_selection is not None:
-            self.screen.clear_selection()
+        self._unselect()
 
     # Painting
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Size
 from textual.message import Message
@@ -55,13 +56,14 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 class Host(App[None]):
-    """Nothing but the transcript. `told` is what it said."""
+    """Nothing but the transcript. `told` is what it said, `keys` what it left."""
 
     def __init__(self, blocks: list[Block], *, max_width: int = 0, most_lines: int = 20_000) -> None:
         super().__init__()
         self.blocks = blocks
         self.drawing = Drawing()
         self.told: list[Message] = []
+        self.keys: list[str] = []
         self.view = TranscriptView(self.drawing, LOOK, max_width=max_width, most_lines=most_lines)
 
     def compose(self) -> ComposeResult:
@@ -70,6 +72,9 @@ class Host(App[None]):
     def on_mount(self) -> None:
         self.view.show(self.blocks)
         self.view.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        self.keys.append(event.key)
 
     def shown(self) -> list[str]:
         """What is on the screen of the transcript, without its margins and what is empty at the end of a line."""

@@ -99,6 +99,28 @@ def test_the_cursor_and_what_is_asked_for() -> None:
     run(host, body)
 
 
+def test_letters_are_for_whoever_wants_them_unless_there_is_a_cursor() -> None:
+    host = Host(talk(30))
+
+    async def body(pilot: Pilot[None]) -> None:
+        await pilot.press("c", "o")
+        assert host.keys == ["c", "o"]
+        host.view.set_cursor(26)
+        await pilot.press("enter", "c")
+        await until(pilot, lambda: host.last(CopyRequested))
+        assert not host.view.sheet.folded(26)
+        assert host.keys == ["c", "o"]
+        await pilot.press("x", "c", "enter")
+        assert host.view.cursor is None
+        assert host.keys == ["c", "o", "x", "c", "enter"]
+        host.view.set_cursor(26)
+        await pilot.press("escape", "escape")
+        assert host.view.cursor is None
+        assert host.keys[5:] == ["escape"]
+
+    run(host, body)
+
+
 def test_a_click_on_the_first_line_unfolds() -> None:
     host = Host([call(1, lines("inside", 3)), Told("after")])
 
@@ -110,6 +132,8 @@ def test_a_click_on_the_first_line_unfolds() -> None:
         assert host.shown()[1] == "inside.0"
         await pilot.click(host.view, offset=(5, 0))
         await until(pilot, lambda: host.shown()[1:3] == ["", "after"])
+        assert host.view.cursor is None
+        host.view.set_cursor(0)
         await pilot.click(host.view, offset=(5, 9))
         assert host.view.cursor == 0
         await pilot.click(host.view, offset=(5, 2))
@@ -131,6 +155,8 @@ def test_a_selection_copies_text_without_gutters() -> None:
         host.blocks[0] = Told("zero\nfirst line\nsecond line")
         host.view.changed(range(1))
         assert str(host.screen.get_selected_text()).endswith("third")
+        host.view.show([Told("other")])
+        assert host.screen.get_selected_text() is None
 
     run(host, body)
 
