@@ -7,6 +7,7 @@ False for `confirm` and `work`; None leaves it. A question without an answer fai
 """
 
 import asyncio
+import subprocess
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -210,6 +211,13 @@ def live(
 def write(path: str, content: str, number: int = 0) -> Assistant:
     """A call that writes a file."""
     return Assistant("", None, (ToolCall(f"functions.write:{number}", "write", f'{{"path": "{path}", "content": "{content}"}}'),))
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git says there, with nothing of this machine's user."""
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder.parent), "GIT_CONFIG_GLOBAL": "/dev/null"}
+    who = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+    return subprocess.run(["git", *who, *arguments], cwd=folder, env=environ, check=True, capture_output=True, text=True).stdout
 
 
 def text_of(page: Page) -> str:

@@ -117,8 +117,13 @@ async def doctor(desk: Desk, _argument: str) -> None:
     if not ended.out.strip():
         raise KimicodeError(ended.complaint)
     found = _decoded(ended.out, _Checks)
-    rows = tuple((check.state, check.name, f"{check.found}\n{check.advice}".strip()) for check in found.checks)
-    await desk.person.show(Page("Doctor", (Words("kimicode can work here." if found.ok else "Something is missing."), Rows(rows))))
+    rows: list[tuple[str, ...]] = []
+    for check in found.checks:
+        rows.append((check.state, check.name, check.found))
+        if check.advice:
+            rows.append(("", "", check.advice))
+    words = Words("kimicode can work here." if found.ok else "Something is missing.")
+    await desk.person.show(Page("Doctor", (words, Rows(tuple(rows)))))
 
 
 async def map_(desk: Desk, argument: str) -> None:
