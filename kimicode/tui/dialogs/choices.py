@@ -55,11 +55,12 @@ class Choices(ScrollView, can_focus=True):
             self.index = index
 
     class Chosen(Message):
-        """An option was chosen."""
+        """An option was chosen, with the mouse if it was `clicked`."""
 
-        def __init__(self, index: int) -> None:
+        def __init__(self, index: int, *, clicked: bool = False) -> None:
             super().__init__()
             self.index = index
+            self.clicked = clicked
 
     def __init__(self, options: Sequence[Option], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -110,7 +111,7 @@ class Choices(ScrollView, can_focus=True):
         row = event.y + self.scroll_offset.y
         if row < len(self.shown):
             self._go(row)
-            self.post_message(self.Chosen(self.shown[row]))
+            self.post_message(self.Chosen(self.shown[row], clicked=True))
 
     def action_step(self, by: int) -> None:
         """One further; from the last to the first."""

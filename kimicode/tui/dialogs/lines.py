@@ -30,7 +30,8 @@ def _pieces(line: str, width: int) -> list[str]:
     while at < len(line):
         # A slice, so that a line of megabytes is not measured again for each of its pieces.
         ahead = line[at : at + 4 * width]
-        piece = chop_cells(ahead, width)[0] or ahead[:1]
+        # There are no cells to chop where nothing has a width: a lone modifier of an emoji.
+        piece = (chop_cells(ahead, width) or [ahead])[0] or ahead[:1]
         if at + len(piece) < len(line) and (cut := piece.rfind(" ") + 1) > len(piece) // 2:
             piece = piece[:cut]
         pieces.append(piece)

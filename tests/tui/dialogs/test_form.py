@@ -178,6 +178,7 @@ def test_a_word_that_has_choices_is_chosen():
         async with sitting() as sit:
             task = asyncio.create_task(sit.person.word(Field("theme", "Theme?", "light", choices=("dark", "light"))))
             await sit.top(Picker)
+            sit.clock.now += 1
             await sit.pilot.press("enter")
             assert await task == "light"
 

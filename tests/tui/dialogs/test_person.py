@@ -76,6 +76,7 @@ def test_nothing_opens_over_an_approval():
             await sit.pilot.press("n")
             await approved
             await sit.top(Picker)
+            sit.clock.now += 1
             await sit.pilot.press("1")
             assert await chosen == 0
 
@@ -239,6 +240,7 @@ def test_help_lists_the_keys_of_a_dialog():
             assert "PgDn" in sit.text()
             await sit.pilot.press("escape")
             await sit.top(Picker)
+            sit.clock.now += 1
             await sit.pilot.press("1")
             assert await task == 0
 

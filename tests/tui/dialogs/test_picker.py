@@ -13,6 +13,7 @@ FRUIT = Menu("Fruit", (Option("apple", "red"), Option("pear", "green", current=T
 async def _opened(sit: Sitting, menu: Menu = FRUIT) -> "asyncio.Task[int | None]":
     task = asyncio.create_task(sit.person.choose(menu))
     await sit.top(Picker)
+    sit.clock.now += 1
     return task
 
 
@@ -178,5 +179,20 @@ def test_a_long_question_leaves_room_for_its_answers_and_can_be_read():
                 await sit.pilot.press("shift+down")
             await sit.until_text("word119")
             assert "answer 0" in sit.text()
+
+    asyncio.run(go())
+
+
+def test_somebody_who_types_when_the_list_opens_chooses_nothing():
+    async def go() -> None:
+        async with sitting() as sit:
+            task = asyncio.create_task(sit.person.choose(FRUIT))
+            await sit.top(Picker)
+            await sit.pilot.press("1", "enter", "u", "enter")
+            assert not task.done()
+            await sit.until_text("1u▏ 0 of 4")
+            sit.clock.now += 1
+            await sit.pilot.press("ctrl+u", "1")
+            assert await task == 0
 
     asyncio.run(go())
