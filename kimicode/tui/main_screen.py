@@ -81,25 +81,31 @@ class MainScreen(Screen[None]):
     MainScreen #activity.-some { display: block; }
     MainScreen.-low #keys { display: none; }
     """
-    HELP = """
-Write what you want and press Enter. The agent works below; what it does stands in the transcript.
+    HELP: ClassVar[str] = """
+Write what you want and press Enter; what is said and done stands above. `/help` lists all commands.
 
-| | |
+| key | does |
 |---|---|
 | Enter | send; while the agent works: send when it is done |
-| Ctrl+S | say it now, between two steps |
+| Ctrl+S | say it now, between two steps of the agent |
 | Shift+Enter, Ctrl+J | a new line |
 | Esc, Ctrl+C | stop the agent; again: at once |
 | Esc Esc | go back to an earlier turn |
 | @ | name a file |
 | / | a command |
 | ! | a command of your own shell |
-| Alt+Up, Alt+Down | walk through the transcript; Enter unfolds, c copies |
+| Up, Down | what you sent before; Ctrl+R searches it |
+| Ctrl+G | write the prompt in your editor |
+| Ctrl+V | take a picture from the clipboard |
+| Alt+Up, Alt+Down | walk through the transcript: Enter unfolds, c copies, y puts it into the prompt, o opens it in your editor |
 | Page Up, Page Down, Shift+Up, Shift+Down | scroll |
 | Ctrl+O | unfold or fold everything |
 | Ctrl+F | find |
 | F2 | panel |
 | Ctrl+P | search commands |
+| Ctrl+L | choose a model |
+| Shift+Tab | choose what the agent may do |
+| Ctrl+T | the agent's plan |
 | Ctrl+Z | suspend |
 | Ctrl+D | quit |
 """

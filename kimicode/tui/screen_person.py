@@ -4,13 +4,13 @@ What this module does not do: dialogs (`kimicode.tui.dialogs` does).
 """
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from inspect import cleandoc
+from typing import TypeVar
 
 from textual.app import SuspendNotSupported
-from textual.screen import Screen
 
 from kimicode.errors import ToolError
-from kimicode.interactive.person import Level, Page
+from kimicode.interactive.person import Level, Page, Prose
 from kimicode.interactive.prompt.external import edit_outside, run_in_terminal
 from kimicode.tui.app import KimicodeApp
 from kimicode.tui.dialogs.drawing import Drawing
@@ -50,11 +50,12 @@ class ScreenPerson(TuiPerson):
 
     def keys(self) -> Page:
         """See `abilities.ExplainsKeys`."""
-        return help_page(cast("Screen[object]", self._application.main))
+        return Page("Help", (Prose(cleandoc(self._application.main.HELP)),))
 
     async def help(self) -> None:
         """What there is to know where the focus is."""
-        await self.show(help_page(self._application.screen))
+        screen = self._application.screen
+        await self.show(self.keys() if screen is self._application.main else help_page(screen))
 
     async def read_outside(self, text: str) -> None:
         """Text in the user's own editor; what is changed there goes nowhere."""
