@@ -87,7 +87,7 @@ Bring = Callable[["KimicodeApp"], Conducting]
 
 
 class KimicodeApp(App[object]):
-    """See the module. `conductor` is None until the first paint is over."""
+    """See the module. `conductor` is None until the first paint is over; `clock` is what the main screen counts seconds by."""
 
     TITLE = "kimicode"
     ENABLE_COMMAND_PALETTE = True
@@ -110,10 +110,11 @@ class KimicodeApp(App[object]):
         Binding("alt+down", "act('following')", "block after", show=False),
     ]
 
-    def __init__(self, order: Order, bring: Bring | None = None) -> None:
+    def __init__(self, order: Order, bring: Bring | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self.order = order
         self._bring = bring
+        self._clock = clock
         self.ui = order.settings.ui
         self.conductor: Conducting | None = None
         self.failure: BaseException | None = None
@@ -141,7 +142,7 @@ class KimicodeApp(App[object]):
         order = self.order
         surroundings = standard_surroundings(self, order.environ, order.workspace, keep=self._keep, arguments=self._arguments)
         prompt = PromptEditor(surroundings, files=workspace_files(order.environ, order.workspace), id="prompt")
-        self.main = MainScreen(self.ui, self._palette, _draw, prompt)
+        self.main = MainScreen(self.ui, self._palette, _draw, prompt, self._clock)
         return self.main
 
     def on_mount(self) -> None:

@@ -50,7 +50,9 @@ class FindBar(Horizontal):
     def compose(self) -> Iterator[Static | Input]:
         """A label, the field, the count."""
         yield Static("Find:", markup=False)
-        yield Input(placeholder="text", id="find-text")
+        field = Input(placeholder="text", id="find-text")
+        field.set_reactive(Input.cursor_blink, False)
+        yield field
         yield Static("", markup=False, id="found")
 
     def open(self) -> None:

@@ -111,8 +111,11 @@ Write what you want and press Enter; what is said and done stands above. `/help`
 """
     AUTO_FOCUS: ClassVar[str | None] = "#prompt PromptArea"
 
-    def __init__(self, ui: UiSettings, palette: Palette, draw: DrawBlock, prompt: PromptEditor) -> None:
+    def __init__(
+        self, ui: UiSettings, palette: Palette, draw: DrawBlock, prompt: PromptEditor, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(id="main")
+        self._clock = clock
         self._ui, self._palette, self._width = ui, palette, 80
         self.transcript = TranscriptView(draw, self.look, max_width=ui.width, id="transcript")
         self.prompt = prompt
@@ -244,7 +247,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         self._draw_activity()
 
     def _draw_activity(self) -> None:
-        text = activity_text(self._status, self._waiting, time.monotonic(), max(1, self.size.width - 2), self._palette)
+        text = activity_text(self._status, self._waiting, self._clock(), max(1, self.size.width - 2), self._palette)
         self._activity.set_class(bool(text.plain), "-some")
         self._activity.show(text)
 
