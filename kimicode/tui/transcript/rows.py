@@ -39,7 +39,7 @@ def column(screen: int, most: int) -> Column:
     """The column in the middle of a screen, `most` cells wide at most, or all of it where that is 0."""
     room = max(1, screen - 2 * MARGIN)
     width = min(room, most) if most > 0 else room
-    return Column(screen, min((screen - width) // 2, max(0, screen - 1)), width)
+    return Column(screen, max(0, (screen - width) // 2), width)
 
 
 def compose(line: Strip, place: Column, base: Style, bar: Style | None, marks: Sequence[Mark]) -> Strip:

@@ -4,6 +4,7 @@ What this module does not do: keep its place or paint (`viewport.py`), decide ho
 (`messages.py`).
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
@@ -150,15 +151,18 @@ class TranscriptView(Viewport, can_focus=True):
             self._tell_found(self._search)
 
     def _search_on(self, search: Search) -> None:
-        if search is not self._search:
-            return
         was = search.current
         search.advance(self.sheet.text, _SLICE_CHARS)
         if was is None and search.current is not None:
             self._reveal(search.current)
         self._tell_found(search)
         if not search.done:
-            self.call_later(self._search_on, search)
+            self.call_later(self._search_later, search)
+
+    async def _search_later(self, search: Search) -> None:
+        await asyncio.sleep(0)  # A widget's messages follow each other without a pause: this lets keys through.
+        if search is self._search:
+            self._search_on(search)
 
     def _recount(self, search: Search, touched: Iterable[int]) -> None:
         for index in sorted(touched):

@@ -44,6 +44,19 @@ def test_search_finds_what_is_folded_and_never_drawn() -> None:
     run(host, body)
 
 
+def test_a_search_that_another_one_ends() -> None:
+    host = Host([Told("one " * 2_000 + "two") for _ in range(200)])
+
+    async def body(pilot: Pilot[None]) -> None:
+        host.view.find("one")
+        host.view.find("two")
+        await until(pilot, lambda: host.last(Found) and found(host)[2])
+        assert found(host) == (1, 200, True)
+        assert not any(isinstance(message, Found) and message.done and message.count != 200 for message in host.told)
+
+    run(host, body)
+
+
 def test_the_current_match_stands_out() -> None:
     host = Host([Told("one needle, another needle"), Told("needle")])
 

@@ -15,10 +15,11 @@ BASE, BOLD, BAR = Style(bgcolor="black"), Style(bold=True), Style(color="red")
 TEXT = st.text(st.sampled_from("ab é漢🙂"), max_size=30)
 
 
-@given(screen=st.integers(1, 300), most=st.integers(0, 200))
+@given(screen=st.integers(-1, 300), most=st.integers(0, 200))
 def test_a_column_fits(screen: int, most: int) -> None:
     place = column(screen, most)
     assert place.width >= 1
+    assert place.left >= 0
     assert place.left + place.width <= max(screen, 1)
     assert most == 0 or place.width <= most
     if screen > 2:
