@@ -10,6 +10,8 @@ from typing import ClassVar, Final, Protocol
 
 import msgspec
 from textual import events, on
+from textual.actions import SkipAction
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
@@ -98,7 +100,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
 | Ctrl+G | write the prompt in your editor |
 | Ctrl+V | take a picture from the clipboard |
 | Alt+Up, Alt+Down | walk through the transcript: Enter unfolds, c copies, y puts it into the prompt, o opens it in your editor |
-| Page Up, Page Down, Shift+Up, Shift+Down | scroll |
+| Page Up, Page Down, Shift+Up, Shift+Down | scroll; End: to the end |
 | Ctrl+O | unfold or fold everything |
 | Ctrl+F | find |
 | F2 | panel |
@@ -109,6 +111,16 @@ Write what you want and press Enter; what is said and done stands above. `/help`
 | Ctrl+Z | suspend |
 | Ctrl+D | quit |
 """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Before the prompt gets them: it is short, and the transcript is what one wants to scroll.
+        Binding("pageup", "scroll('page_up')", "scroll", show=False, priority=True),
+        Binding("pagedown", "scroll('page_down')", "scroll", show=False, priority=True),
+        Binding("shift+up", "scroll('scroll_up')", "scroll", show=False, priority=True),
+        Binding("shift+down", "scroll('scroll_down')", "scroll", show=False, priority=True),
+        Binding("ctrl+home", "scroll('scroll_home')", "to the beginning", show=False, priority=True),
+        Binding("ctrl+end", "scroll('scroll_end')", "to the end", show=False, priority=True),
+        Binding("end", "end", "to the end", show=False, priority=True),
+    ]
     AUTO_FOCUS: ClassVar[str | None] = "#prompt PromptArea"
 
     def __init__(
@@ -193,6 +205,30 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         """Unfold everything, or fold it again."""
         self._unfolded = not self._unfolded
         self.transcript.fold_all(not self._unfolded)
+
+    def action_scroll(self, how: str) -> None:
+        """Scroll the transcript, unless the key means something to a list that is open, or to a text of many lines."""
+        if self.prompt.popup.is_open or (how.startswith("scroll") and "\n" in self.prompt.text and self.focused is self.prompt.area):
+            raise SkipAction
+        match how:
+            case "page_up":
+                self.transcript.action_page_up()
+            case "page_down":
+                self.transcript.action_page_down()
+            case "scroll_up":
+                self.transcript.action_scroll_up()
+            case "scroll_down":
+                self.transcript.action_scroll_down()
+            case "scroll_home":
+                self.transcript.action_scroll_home()
+            case _:
+                self.transcript.action_scroll_end()
+
+    def action_end(self) -> None:
+        """End, where there is no text to go to the end of: the end of the transcript."""
+        if not self.prompt.is_empty and self.focused is self.prompt.area:
+            raise SkipAction
+        self.transcript.follow_end()
 
     def walk(self, step: int) -> None:
         """Move the cursor of the transcript by a block."""

@@ -13,12 +13,16 @@ _MOST_CHARS: Final = 4_000
 
 
 def draw_opening(block: Opened, look: Look) -> Drawn:
-    """Model, place, permission, sandbox: one line where there is room."""
+    """Who answers and where; below it the folder, what may be done there, and what holds commands."""
     event, palette = block.event, look.palette
-    parts = [event.model, f"at {event.endpoint}" if event.endpoint else "", event.workspace, event.permission]
-    parts += [f"sandbox: {event.sandbox}" if event.sandbox else "", "resumed" if event.resumed else ""]
+    where = "in the box" if event.endpoint == "embedded" else f"at {safe(clipped(event.endpoint, 300))}" if event.endpoint else ""
+    beside = ", ".join(filter(None, (where, "resumed" if event.resumed else "")))
+    first = [(safe(clipped(event.model, 300)), palette["heading"]), (f"  {beside}" if beside else "", palette["muted"])]
+    held = f"sandbox {event.sandbox}" if event.sandbox else ""
+    parts = (event.workspace, f"permission {event.permission}" if event.permission else "", held)
     words = "  ·  ".join(safe(clipped(part, 300)) for part in parts if part)
-    return _marked("◆ ", "accent", [(words, palette["muted"])], look)
+    rows = [*wrapped(first, max(1, look.width - 2)), *wrapped([(words, palette["muted"])], max(1, look.width - 2))]
+    return Drawn(strips(hung([("◆ ", palette["accent"])], [("  ", palette["text"])], rows), look.width))
 
 
 def draw_notice(block: Told, look: Look) -> Drawn:
