@@ -1,4 +1,4 @@
-"""What some user interfaces can do for a person beyond `Person`: lend the terminal, write to it, explain their keys.
+"""What some user interfaces can do for a person beyond `Person`: lend the terminal, write to it, explain their keys, take a draft.
 
 Each is a protocol that a `Person` may fulfil as well; commands ask with `isinstance` and say so where it is missing.
 What this module does not do: any of it.
@@ -27,6 +27,15 @@ class WritesSequences(Protocol):
 
     def write_sequence(self, sequence: str) -> None:
         """Send it as it is."""
+        ...
+
+
+@runtime_checkable
+class TakesDraft(Protocol):
+    """Has an editor for the next prompt."""
+
+    def put_draft(self, text: str) -> None:
+        """Put `text` there, if nothing is written yet."""
         ...
 
 

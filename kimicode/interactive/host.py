@@ -97,6 +97,12 @@ class Host:
         """How many tokens the model's context has; 0 without a session."""
         return 0 if self._session is None else self._session.model.info.context
 
+    @property
+    def grants(self) -> Grants:
+        """What the person has allowed so far."""
+        granted = self._session.grants if self._session is not None else self._grants
+        return granted or Grants()
+
     async def open(self, settings: Settings, wish: Wish) -> tuple[str, tuple[Event, ...]]:
         """Open a session in place of the one that is open; its id, and its events so far. What was granted holds on.
 

@@ -48,6 +48,11 @@ class ScreenPerson(TuiPerson):
         """See `abilities.WritesSequences`."""
         self._application.write_sequence(sequence)
 
+    def put_draft(self, text: str) -> None:
+        """See `abilities.TakesDraft`."""
+        if self._application.main.prompt.is_empty:
+            self._application.main.prompt.set_text(text)
+
     def keys(self) -> Page:
         """See `abilities.ExplainsKeys`."""
         return Page("Help", (Prose(cleandoc(self._application.main.HELP)),))

@@ -58,7 +58,7 @@ async def permission(desk: Desk, argument: str) -> None:
 async def permissions(desk: Desk, argument: str) -> None:
     """The rules in force; or what would happen with a command."""
     safety = await asyncio.to_thread(_safety, desk)
-    page = _rules(desk, safety) if not argument else await asyncio.to_thread(_judged, argument, safety, _grants(desk))
+    page = _rules(desk, safety) if not argument else await asyncio.to_thread(_judged, argument, safety, desk.host.grants)
     await desk.person.show(page)
 
 
@@ -67,19 +67,13 @@ def _safety(desk: Desk) -> Safety:
     return secure(desk.settings, desk.workspace, desk.environ, scratch=scratch)
 
 
-def _grants(desk: Desk) -> Grants | None:
-    """What was allowed in this session, where the host tells."""
-    found: object = getattr(desk.host, "grants", None)
-    return found if isinstance(found, Grants) else None
-
-
 def _rules(desk: Desk, safety: Safety) -> Page:
     parts: list[Part] = [
         Rows((("permission", f"{safety.permission.value}: {_EXPLAINED[safety.permission.value]}"), ("sandbox", safety.described))),
     ]
     rules = tuple((rule.decision.value, rule.text, rule.where) for rule in safety.rules.all)
     parts.append(Rows(rules, ("", "rule", "from")) if rules else Words("There are no rules."))
-    granted = _granted(_grants(desk))
+    granted = _granted(desk.host.grants)
     if granted:
         parts += [Words("Allowed for this session:"), Rows(granted)]
     parts += [Words(notice.text) for notice in safety.notices]
@@ -87,9 +81,7 @@ def _rules(desk: Desk, safety: Safety) -> Page:
     return Page("Permissions", tuple(parts))
 
 
-def _granted(grants: Grants | None) -> tuple[tuple[str, str], ...]:
-    if grants is None:
-        return ()
+def _granted(grants: Grants) -> tuple[tuple[str, str], ...]:
     return (
         *(("run", render_exact(text)) for text in sorted(grants.commands)),
         *(("read", render_exact(path)) for path in sorted(grants.reads)),

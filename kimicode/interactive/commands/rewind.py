@@ -13,6 +13,7 @@ import msgspec
 from kimicode.errors import UsageError
 from kimicode.events import Event, FileChange
 from kimicode.files.place import Place
+from kimicode.interactive.abilities import TakesDraft
 from kimicode.interactive.commands.values import Command
 from kimicode.interactive.desk import Desk
 from kimicode.interactive.looking import texts_of
@@ -105,6 +106,7 @@ def _summary(plan: RewindPlan) -> str:
 
 
 async def _go(desk: Desk, past: "_Past", wanted: _Wanted) -> None:
+    said = next((turn.prompt for turn in await asyncio.to_thread(past.turns) if turn.number == wanted.to), "")
     # The log is written here, so the session lets go of it meanwhile.
     await desk.host.shut()
     try:
@@ -112,6 +114,8 @@ async def _go(desk: Desk, past: "_Past", wanted: _Wanted) -> None:
     finally:
         await desk.open(Wish(resume=past.session_id))
     desk.person.say(f"Went back to before turn {plan.turn}. {_summary(plan)}")
+    if plan.conversation and said and isinstance(desk.person, TakesDraft):
+        desk.person.put_draft(said)
 
 
 class _Past:
