@@ -61,7 +61,7 @@ class Conductor:
         if order.model is None and not _resolves(self.desk):
             chosen = await set_up(self.desk)
             if chosen is None:
-                self._app.exit(UnavailableError.exit_code)
+                self._app.give_up(UnavailableError("no model was chosen", hint="Start kimicode again, or name one: --model kimi-nano."))
                 return
             settings = chosen
         try:
