@@ -28,7 +28,7 @@ class System(msgspec.Struct, frozen=True, tag="system", tag_field="role"):
 
 
 class Image(msgspec.Struct, frozen=True):
-    """A picture that goes with a message: the absolute `path` of a copy that only the user can read, its media type, and what it was called."""
+    """A picture that goes with a message: `path` of a private copy, absolute; its media type; what it was called."""
 
     path: str
     media_type: str

@@ -101,13 +101,11 @@ class World:
         environ = {"HOME": str(tmp_path), "KIMICODE_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)}
         self.model = ScriptedClient(script)
         self.person, self.watching = person, Watching()
-        self.desk = Desk(
-            person, self.watching, settings=settings, environ=environ, workspace=self.workspace, model=self.model
-        )
+        self.desk = Desk(person, self.watching, settings=settings, environ=environ, workspace=self.workspace, model=self.model)
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(WAIT_S):
-            while not true():
+            while not true():  # noqa: ASYNC110 - it is not one thing that is waited for
                 await asyncio.sleep(0.005)
 
     async def idle(self) -> None:
