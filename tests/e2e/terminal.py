@@ -18,10 +18,12 @@ from types import TracebackType
 from tests.e2e.kimi import DEADLINE
 
 _POLL_S = 0.05
+_SETTLED_S = 1.0
+"""Longer than any dialog absorbs keys."""
 
 
 class Terminal:
-    """One window of so many columns and rows. The program runs under a shell that stays when it ends, so that what it leaves can be seen."""
+    """One window of so many columns and rows. It runs under a shell that stays when it ends, so that what it leaves can be seen."""
 
     def __init__(
         self,
@@ -97,6 +99,14 @@ class Terminal:
         """Another size of the window."""
         self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
+    def focus(self, on: bool) -> None:
+        """What the terminal sends when somebody looks at it, or elsewhere."""
+        self.type("\x1b[I" if on else "\x1b[O")
+
+    def hang_up(self) -> None:
+        """Close the terminal under the program."""
+        self._tmux("kill-server")
+
     def until(self, wanted: str | Callable[[str], bool], *, seconds: float = DEADLINE) -> str:
         """Wait until the screen holds a text, or satisfies a condition; the screen then."""
         end = time.monotonic() + seconds
@@ -111,6 +121,17 @@ class Terminal:
     def gone(self, text: str) -> str:
         """Wait until a text is not on the screen any more."""
         return self.until(lambda screen: text not in screen)
+
+    def settled(self) -> str:
+        """Wait until nothing has changed on the screen for a while: what opened takes keys then."""
+        before, since = self.screen, time.monotonic()
+        end = since + DEADLINE
+        while time.monotonic() - since < _SETTLED_S:
+            assert time.monotonic() < end, f"the screen never comes to rest\n{before}"
+            time.sleep(_POLL_S)
+            if (screen := self.screen) != before:
+                before, since = screen, time.monotonic()
+        return before
 
     def ended(self) -> int:
         """Wait until the program has ended; its exit code."""

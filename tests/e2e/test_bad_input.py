@@ -33,7 +33,6 @@ def fails(ended: Ended, code: int, *words: str) -> None:
         (["--headless", "go", "--frobnicate"], ["No such option", "--frobnicate"]),
         (["sesions", "list"], ["unexpected extra argument", "list"]),
         (["sessions", "frobnicate"], ["No such command 'frobnicate'"]),
-        (["go"], ["no terminal interface yet", "--headless"]),
         (["--headless", "go", "--permission", "root"], ["--permission can't be 'root'", "Choose one of: read-only, workspace, full."]),
         (["--headless", "go", "--output", "xml"], ["'xml'", "text, json, stream-json"]),
         (["--headless", "go", "--thinking", "hard"], ["--thinking can't be 'hard'", "off, on, keep"]),
