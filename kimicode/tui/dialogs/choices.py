@@ -1,7 +1,7 @@
 """Options on lines of their own, any number of them: one widget that draws the lines that are seen.
 
-A line is `1 ● label … detail`: the number that chooses it, a mark where it is in force, its detail at the right edge. What does not fit is
-shortened with `…`; whoever shows the list shows the whole of the line that has the cursor. Rows are never rebuilt: a key redraws two lines.
+A line is `1 ● label … detail`: the letter or number that chooses it, a mark where it is in force, its detail at the right edge. What does not
+fit is shortened with `…`; whoever shows the list shows the whole of the line that has the cursor. Rows are never rebuilt: a key redraws two.
 What this module does not do: filter (`matching`), or read keys but those that move.
 """
 
@@ -144,10 +144,10 @@ class Choices(ScrollView, can_focus=True):
         option = self.options[index]
         here = row == self.row
         style = self.get_component_rich_style("choices--here") if here else base
-        number = str(row + 1) if self.numbered and row < 9 else option.key[:1] if self.numbered and option.key else " "
+        number = (option.key[:1] or (str(row + 1) if row < 9 else "")) if self.numbered else ""
         name, detail = _fit(*self._words[index], width - 6)
         pieces = [
-            (f"{'›' if here else ' '}{one_line(number)} ", self._over(style, "detail", here)),
+            (f"{'›' if here else ' '}{one_line(number) or ' '} ", self._over(style, "detail", here)),
             ("● " if option.current else "  ", self._over(style, "current", here)),
             (name, style),
             (" " * max(0, width - 6 - cell_len(name) - cell_len(detail)), style),
