@@ -1,7 +1,7 @@
 """Options on lines of their own, any number of them: one widget that draws the lines that are seen.
 
-A line is `1 ● label … detail`: the letter or number that chooses it, a mark where it is in force, its detail at the right edge. What does not
-fit is shortened with `…`; whoever shows the list shows the whole of the line that has the cursor. Rows are never rebuilt: a key redraws two.
+A line is `1 ● label … detail`: the letter or number that chooses it, a mark where it is in force, its detail at the right edge. What does
+not fit is shortened with `…`; whoever shows the list shows the whole of the line that has the cursor. A key redraws two lines, no more.
 What this module does not do: filter (`matching`), or read keys but those that move.
 """
 
