@@ -42,11 +42,13 @@ class SessionStarted(_Event, frozen=True, tag="session_started"):
 class MessageAdded(_Event, frozen=True, tag="message_added"):
     """A message other than a model's whole answer or a tool's result enters the context: system, user, note, an answer cut by a stop.
 
-    `at` says when, ISO 8601 in UTC, where somebody wrote it down.
+    `at` says when, ISO 8601 in UTC, where somebody wrote it down. `by` is `kimicode` for a user message that it wrote itself: a note, a
+    reminder.
     """
 
     message: Message
     at: str = ""
+    by: Literal["user", "kimicode"] = "user"
 
 
 class StepStarted(_Event, frozen=True, tag="step_started"):

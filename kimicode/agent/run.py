@@ -233,7 +233,7 @@ class Run:
             self._record(MessageAdded(self._steers.popleft()))
 
     def _say(self, text: str) -> None:
-        self._record(MessageAdded(User(text)))
+        self._record(MessageAdded(User(text), by="kimicode"))
 
     def _forget_partial(self) -> None:
         self._partial.clear()
@@ -266,7 +266,7 @@ class Run:
         if self._stopping is None or not text.strip():
             return ""
         self._record_last(MessageAdded(Assistant(text, reasoning="".join(self._thoughts) or None)))
-        self._record_last(MessageAdded(User(f"[The answer above is not complete: {self._stopping.message}.]")))
+        self._record_last(MessageAdded(User(f"[The answer above is not complete: {self._stopping.message}.]"), by="kimicode"))
         return text
 
     def _error(self) -> KimicodeError | None:

@@ -1,4 +1,5 @@
-"""What some user interfaces can do for a person beyond `Person`: lend the terminal, write to it, explain their keys, take a draft.
+"""What some user interfaces can do for a person beyond `Person`: lend the terminal, write to it, explain their keys, take a draft, see
+whether somebody types.
 
 Each is a protocol that a `Person` may fulfil as well; commands ask with `isinstance` and say so where it is missing.
 What this module does not do: any of it.
@@ -36,6 +37,15 @@ class TakesDraft(Protocol):
 
     def put_draft(self, text: str) -> None:
         """Put `text` there, if nothing is written yet."""
+        ...
+
+
+@runtime_checkable
+class SeesTyping(Protocol):
+    """Knows whether somebody types: a question of the model must not open over that."""
+
+    async def pause(self) -> None:
+        """Wait until nobody does."""
         ...
 
 

@@ -34,6 +34,7 @@ from kimicode.events import (
     ToolFinished,
 )
 from kimicode.files.state import FileState
+from kimicode.interactive.abilities import SeesTyping
 from kimicode.interactive.host import Host, Item, LookedUp
 from kimicode.interactive.looking import counts
 from kimicode.interactive.person import Field, Menu, Option, Person
@@ -255,14 +256,19 @@ class Desk:
         self._run = self._soon(self._running(words, prompt))
 
     async def _running(self, words: str, prompt: Prompt) -> None:
+        finished: RunFinished | None = None
         try:
             finished = await self.host.run(words, prompt.images)
-            self.host.drain()
+        except asyncio.CancelledError:
+            # Hurried: the run was cancelled over there, and has said how it ended. Unless it is us who are cancelled.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
         finally:
+            self.host.drain()
             self._run = None
             if self.status.phase != "idle":
                 self._set(msgspec.structs.replace(self.status, phase="idle", since=self._clock(), calls=(), progress=None))
-        if finished.status != "interrupted":
+        if finished is not None and finished.status != "interrupted":
             self.watcher.attention("done" if finished.status == "done" else "failed")
             self.next()
         self._look_around()
@@ -375,6 +381,8 @@ class Desk:
         self._set(msgspec.structs.replace(self.status, phase="asking", since=self._clock()))
         self.watcher.attention("asked")
         try:
+            if isinstance(self.person, SeesTyping):
+                await self.person.pause()
             if not options:
                 return await self.person.word(Field("answer", question))
             chosen = await self.person.choose(Menu(question, (*map(Option, options), Option(_OTHER))))

@@ -84,6 +84,7 @@ class Host:
         self._thread.start()
         self._session: Session | None = None
         self._grants: Grants | None = None
+        self._run: Future[RunFinished] | None = None
         self._kept = PreImages(self.store.preimages)
         self._changes: dict[str, list[FileChange]] = {}
         self._lock = threading.Lock()
@@ -117,7 +118,8 @@ class Host:
     async def run(self, text: str, images: Sequence[Image] = ()) -> RunFinished:
         """Run a prompt to its end."""
         session = self._opened()
-        return await self._over_there(session.agent.submit(text, tuple(images)))
+        self._run = asyncio.run_coroutine_threadsafe(session.agent.submit(text, tuple(images)), self._loop)
+        return await asyncio.wrap_future(self._run)
 
     def steer(self, text: str, images: Sequence[Image] = ()) -> None:
         """Say something between two steps of the run."""
@@ -131,7 +133,8 @@ class Host:
 
     def hurry(self) -> None:
         """End the run without waiting for anything."""
-        self._loop.call_soon_threadsafe(self._cancel_all)
+        if self._run is not None:
+            self._loop.call_soon_threadsafe(self._cancel_all, self._run)
 
     async def emit(self, event: Event) -> None:
         """Put an event of the user's own into the log and the stream."""
@@ -237,13 +240,13 @@ class Host:
         if items:
             self._deliver(_joined(items))
 
-    def _cancel_all(self) -> None:
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
+    def _cancel_all(self, run: "Future[RunFinished]") -> None:
+        if run.done():
+            return
+        for task in asyncio.all_tasks(self._loop):
             task.cancel()
-        if tasks:
-            # What is cancelled for the first time only now begins its orderly end.
-            self._loop.call_later(_HURRY_AGAIN_S, self._cancel_all)
+        # What is cancelled for the first time only now begins its orderly end.
+        self._loop.call_later(_HURRY_AGAIN_S, self._cancel_all, run)
 
     async def ask_home(self, question: Awaitable[_T]) -> _T:
         """From the agent's thread: await something on the loop of the user interface. Cancelling it here cancels it there."""

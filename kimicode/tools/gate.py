@@ -202,7 +202,8 @@ class Gate:
                 self.grants = matter.grant(self.grants).with_rule(rule)
                 self._store(rule)
             case Choice.NO:
-                raise RefusedError(f"{matter.tool}: the user said no", hint=answer.feedback)
+                why = f": {answer.feedback}" if answer.feedback else ""
+                raise RefusedError(f"{matter.tool}: the user said no{why}")
             case _:
                 assert_never(answer.choice)
 

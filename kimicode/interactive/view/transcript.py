@@ -152,6 +152,8 @@ class Transcript:
 
     def _message(self, event: MessageAdded) -> range:
         match event.message:
+            case User(content=content) if event.by == "kimicode":
+                return self._add(Told(content))
             case User(content=content, images=images):
                 prompted = Prompted(user_words(content), tuple(image.name for image in images), steered=self._running, at=event.at)
                 if not self._running:

@@ -89,16 +89,12 @@ class Approval(Dialog[Answer]):
         drawing: Drawing,
         *,
         clock: Callable[[], float] = time.monotonic,
-        closed: float = float("-inf"),
-        typed: Callable[[], float] = lambda: float("-inf"),
     ) -> None:
         super().__init__(Answer())
         self._question = question
         self._look = look
         self._drawing = drawing
         self._clock = clock
-        self._before_closed = closed
-        self._typed = typed
         self._quiet: Quiet | None = None
         self._drawn: tuple[tuple[int, bool, bool, int], Sequence[Strip]] | None = None
         self._turned = False
@@ -125,7 +121,7 @@ class Approval(Dialog[Answer]):
     def on_mount(self) -> None:
         """The quiet time begins."""
         self._explain()
-        self._quiet = begin(self._clock(), self._before_closed, self._typed())
+        self._quiet = begin(self._clock())
         self.wake()
 
     def on_resize(self) -> None:

@@ -94,7 +94,7 @@ class TuiPerson:
         """An approval, once nobody types; after the one before it."""
         async with self._one_at_a_time:
             await self._nobody_types()
-            dialog = Approval(question, self._look, self._drawing, clock=self._clock, closed=self._approved_at, typed=self._last_key)
+            dialog = Approval(question, self._look, self._drawing, clock=self._clock)
             self._free.clear()
             try:
                 answer = await self._put(dialog)
@@ -134,6 +134,10 @@ class TuiPerson:
 
     def _help(self) -> None:
         self._app.push_screen(PageDialog(help_page(self._app.screen), self._look, self._drawing))
+
+    async def pause(self) -> None:
+        """See `abilities.SeesTyping`."""
+        await self._nobody_types()
 
     async def _nobody_types(self) -> None:
         told = False

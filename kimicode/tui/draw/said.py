@@ -29,7 +29,7 @@ def draw_prompt(block: Prompted, look: Look, *, fold: bool) -> Drawn:
             lines += [row for line in source_lines(text) for row in wrapped([(line, palette["text"])], room)]
         if part.hidden and text is part.head:
             lines.append(more(part.hidden, look))
-    for name in block.images:
+    for name in block.images if "[picture " not in block.text else ():
         lines += wrapped([(f"[image: {safe(clipped(name, _FIRST_CHARS))}]", palette["accent"])], room)
     return Drawn(strips(hung(bar, bar, lines or [[]]), look.width), foldable=lines_in(block.text) > _PROMPT_LINES + 1)
 

@@ -108,6 +108,10 @@ def test_words_in_the_middle_of_a_run_are_steering() -> None:
     assert found[-1] == Prompted("Not there.", steered=True)
 
 
+def test_what_kimicode_itself_says_to_the_model_is_a_notice() -> None:
+    assert blocks(MessageAdded(User("Your answer was cut."), by="kimicode")) == [Told("Your answer was cut.")]
+
+
 def test_what_a_call_prints_is_kept_at_its_end_until_the_result_is_there() -> None:
     one = call("shell")
     transcript = Transcript([ToolCallReady(one), ToolOutput(one.id, "x" * LIVE_CHARS), ToolOutput(one.id, "end")])
