@@ -76,7 +76,7 @@ class LineMode:
         self._reading: asyncio.Task[str] | None = None
         self._command: asyncio.Task[object] | None = None
         self._pause: asyncio.TimerHandle | None = None
-        self._remembering: set[asyncio.Task[bool]] = set()
+        self._remembering: set[asyncio.Task[None]] = set()
         self._leaving = False
         self._stops = 0
         self._last_stop = -_TWICE_S
@@ -269,10 +269,15 @@ class LineMode:
                 self._person.say(f"unexpected {type(error).__name__}: {error}. This is a fault in kimicode; please report it.", "error")
 
     def _remember(self, memory: Memory, text: str) -> None:
-        """Keep a prompt, beside everything else: it may have to wait for a disk."""
-        task = self._loop.create_task(asyncio.to_thread(memory.add, text))
+        """Keep a prompt, beside everything else and after the one before: it may have to wait for a disk."""
+        task = self._loop.create_task(self._kept(memory, text, tuple(self._remembering)))
         self._remembering.add(task)
         task.add_done_callback(self._remembering.discard)
+
+    async def _kept(self, memory: Memory, text: str, before: "tuple[asyncio.Task[None], ...]") -> None:
+        if before:
+            await asyncio.wait(before)
+        await asyncio.to_thread(memory.add, text)
 
     async def _settle(self) -> None:
         """Wait until everything that was asked for is done; where somebody sits there, what runs is left to them to wait for."""
