@@ -26,12 +26,14 @@ _KEYS = "↑ ↓ PgUp PgDn scroll · / search · c copy · Esc close"
 
 
 def draw_page(page: Page, look: Look, drawing: Drawing) -> Sequence[Strip]:
-    """All parts of a page, an empty line between them."""
+    """All parts of a page, an empty line between them; shares that follow each other make one list."""
     strips: list[Strip] = []
+    before: Part | None = None
     for part in page.parts:
-        if strips:
+        if strips and not (isinstance(part, Share) and isinstance(before, Share)):
             strips.append(Strip.blank(0))
         strips += drawing.part(part, look)
+        before = part
     return strips
 
 

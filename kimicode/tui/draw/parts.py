@@ -2,6 +2,7 @@
 
 from typing import Final, assert_never
 
+from rich.cells import cell_len, set_cell_size
 from textual.strip import Strip
 
 from kimicode.interactive.person import Code, Diff, Part, Prose, Rows, Share, Words
@@ -13,6 +14,7 @@ from kimicode.tui.draw.values import Look
 from kimicode.tui.wording import count, percent, size
 
 _BAR: Final = 24
+_LABEL: Final = 18
 
 
 def draw_part(part: Part, look: Look) -> tuple[Strip, ...]:
@@ -51,9 +53,12 @@ def _share(part: Share, look: Look) -> list[Line]:
     room = min(_BAR, max(4, look.width // 4))
     full = round(share * room) or (1 if share > 0 else 0)
     amounts = f"{_amount(part.value, part.unit)} of {_amount(part.total, part.unit)}"
-    numbers: Line = [(f"  {percent(share)}", palette["text"]), (f"  {amounts}", palette["muted"])]
+    numbers: Line = [(f"  {percent(share):>5}", palette["text"]), (f"  {amounts}", palette["muted"])]
     bar: Line = [("━" * full, palette["accent"]), ("─" * (room - full), palette["faint"]), *numbers]
-    return wrapped([(f"{safe(part.label)}  ", palette["text"]), *bar], look.width)
+    label = safe(part.label).replace("\n", " ")
+    # Bars that follow each other begin in one column, where there is room for it.
+    label = set_cell_size(label, _LABEL) if cell_len(label) <= _LABEL <= look.width // 4 else label
+    return wrapped([(f"{label}  ", palette["text"]), *bar], look.width)
 
 
 def _amount(value: float, unit: str) -> str:
