@@ -10,7 +10,7 @@ from pathlib import Path
 from kimicode.commands.demo import FILES
 from tests.e2e.kimi import PYTHON, Endpoint, Kimi
 from tests.e2e.terminal import Terminal
-from tests.model.faultserver import DONE, SSE_HEAD, USAGE, Behaviour, Peer, chunk
+from tests.model.faultserver import DONE, SSE_HEAD, USAGE, Behaviour, Call, Peer, chunk
 
 READY = "F1 help"
 """Stands at the bottom while the full screen waits for a prompt."""
@@ -58,6 +58,12 @@ class Gate:
             await peer.send(chunk({"content": self._after}) + chunk({}, "stop") + USAGE + DONE)
 
         return behave
+
+
+def messages(call: Call) -> list[dict[str, object]]:
+    """The messages of a request."""
+    found: list[dict[str, object]] = call.json["messages"]  # type: ignore[assignment]
+    return found
 
 
 def process_of(kimi: Kimi) -> int:

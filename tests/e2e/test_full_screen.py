@@ -12,8 +12,7 @@ from kimicode.events import RunFinished
 from tests.e2e.conftest import Serve
 from tests.e2e.kimi import Kimi, do, runs, say, until
 from tests.e2e.terminal import Terminal
-from tests.e2e.terminals import READY, Gate, at, broken_project, front, process_of
-from tests.model.faultserver import Call
+from tests.e2e.terminals import READY, Gate, at, broken_project, front, messages, process_of
 
 LONG = "".join(f"line {number}\n" for number in range(40))
 WRITE = ("write", {"path": "new.txt", "content": LONG})
@@ -454,12 +453,6 @@ def test_a_home_that_can_not_be_written(kimi: Kimi, serve: Serve) -> None:
         assert "can't open the session log" in terminal.scrollback
         assert "KIMICODE_HOME" in terminal.scrollback
         assert "Traceback" not in terminal.scrollback
-
-
-def messages(call: Call) -> list[dict[str, object]]:
-    """The messages of a request."""
-    found: list[dict[str, object]] = call.json["messages"]  # type: ignore[assignment]
-    return found
 
 
 def without_titles(written: bytes) -> bytes:
