@@ -200,6 +200,11 @@ class KimicodeApp(App[object]):
             widgets = screen.query(wanted) if wanted else ()
             screen.set_focus(next((widget for widget in widgets if widget.focusable), None), scroll_visible=False)
 
+    async def close(self) -> None:
+        """Close what is open behind the screen."""
+        if self.conductor is not None:
+            await self.conductor.end()
+
     def write_sequence(self, sequence: str) -> None:
         """Send a control sequence to the terminal, between two frames."""
         driver = self._driver  # Textual has no public way to its writer
@@ -272,11 +277,10 @@ def run_app(app: KimicodeApp) -> int:
 
 async def _run(app: KimicodeApp, *, mouse: bool) -> int:
     try:
-        with leaving(lambda: app.exit(Interrupted.exit_code)):
+        with leaving(lambda: app.exit(Interrupted.exit_code), app.close):
             code = await app.run_async(mouse=mouse)
     finally:
-        if app.conductor is not None:
-            await app.conductor.end()
+        await app.close()
     return code if isinstance(code, int) else 0
 
 

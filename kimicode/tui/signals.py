@@ -1,32 +1,52 @@
-"""SIGTERM, SIGHUP and SIGINT while the full screen is shown: leave in order, on the event loop, instead of an exception somewhere.
+"""What ends the application from outside: SIGTERM and SIGINT in order, SIGHUP without a terminal to restore. Keys are no signals here.
 
-Keys are no signals here: Ctrl+C reaches the application as a key. Only in the main thread; elsewhere nothing is changed.
-What this module does not do: restore the terminal (Textual does, when the application is left).
+When a terminal goes away the kernel sends SIGHUP and, right behind it, SIGCONT, on which Textual takes the terminal again; its writes then
+fail, and whoever waits for them waits for ever. So after SIGHUP what is open is closed and the process ends by itself, drawn or not; and
+either way it ends after `LAST_WORDS_S`, whatever still runs. The log is on disk event by event, so nothing is lost.
+What this module does not do: know what there is to close.
 """
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Final
 
-_NAMES: Final = ("SIGTERM", "SIGHUP", "SIGINT")
+from kimicode.errors import Interrupted
+
+LAST_WORDS_S: Final = 5.0
+_NAMES: Final = ("SIGTERM", "SIGINT", "SIGHUP")
 """Windows has no SIGHUP."""
 
 
 @contextlib.contextmanager
-def leaving(leave: Callable[[], object]) -> Iterator[None]:
-    """Within `with`, each of these signals calls `leave` on the loop that runs now."""
+def leaving(leave: Callable[[], object], close: Callable[[], Coroutine[object, object, None]]) -> Iterator[None]:
+    """Within `with`, SIGTERM and SIGINT call `leave` on the loop that runs now; SIGHUP awaits `close` there and ends the process.
+
+    Only in the main thread; elsewhere nothing is changed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
 
-    def told(_number: int, _frame: FrameType | None) -> None:
+    async def hang_up() -> None:
+        try:
+            await close()
+        finally:
+            os._exit(Interrupted.exit_code)
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        last = threading.Timer(LAST_WORDS_S, os._exit, (Interrupted.exit_code,))
+        last.daemon = True
+        last.start()
+        hung_up = number == getattr(signal, "SIGHUP", None)
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(leave)
+            loop.call_soon_threadsafe((lambda: tasks.add(loop.create_task(hang_up()))) if hung_up else leave)
 
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     before = [(number, signal.signal(number, told)) for number in numbers]
