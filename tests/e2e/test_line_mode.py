@@ -81,8 +81,9 @@ def test_a_whole_session(kimi: Kimi, serve: Serve, term: str) -> None:
         enter(terminal, "are you there?")
         terminal.until("Still here.")
         enter(terminal, "/model")
-        terminal.until("kimi-nano")
+        terminal.until("Enter for none:")
         terminal.key("Enter")
+        terminal.until(lambda screen: screen.rstrip().endswith("You:"))
         terminal.key("C-d")
         assert terminal.ended() == 0
 
