@@ -78,7 +78,9 @@ class Conductor:
             self.sent(text, images, now=now)
 
     async def end(self) -> None:
-        """Close everything, in order. There is no screen any more that what ends now could be shown on."""
+        """Close everything, in order and once. There is no screen any more that what ends now could be shown on."""
+        if self._over:
+            return
         self._over = True
         await self.desk.aclose()
 
