@@ -111,7 +111,8 @@ class KimicodeApp(App[object]):
     ]
 
     def __init__(self, order: Order, bring: Bring | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
+        # Without colours Textual must know at once that the theme has the terminal's own: it would make black letters on black of them.
+        super().__init__(ansi_color=True if "NO_COLOR" in order.environ else None)
         self.order = order
         self._bring = bring
         self._clock = clock

@@ -292,6 +292,17 @@ def test_suspended_and_back(kimi: Kimi, serve: Serve) -> None:
         terminal.until("Another one.")
 
 
+def test_no_color(kimi: Kimi, serve: Serve) -> None:
+    """Letters were black on black."""
+    server = serve(say("# Title\n\nSome `code`.\n\n```python\nx = 'y'\n```\n\nThe end."))
+    with front(kimi, *at(server), NO_COLOR="1", COLORTERM="truecolor") as terminal:
+        terminal.until(READY)
+        enter(terminal, "hello")
+        terminal.until("The end.")
+        looks = {part for look in re.findall(rb"\x1b\[([0-9;]*)m", terminal.written) for part in look.split(b";")}
+        assert looks <= {b"", b"0", b"1", b"2", b"3", b"4", b"7", b"9", b"39", b"49"}
+
+
 def test_leaving_while_the_agent_works(kimi: Kimi, serve: Serve) -> None:
     """What ended after the screen was gone wanted to be shown on it."""
     gate = Gate("Working", " on it.")
