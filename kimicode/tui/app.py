@@ -105,7 +105,6 @@ class KimicodeApp(App[object]):
         Binding("ctrl+o", "act('unfold')", "unfold"),
         Binding("ctrl+t", "act('plan')", "plan", show=False),
         Binding("ctrl+l", "act('model')", "model", show=False),
-        Binding("shift+tab", "act('permission')", "permission", show=False),
         Binding("alt+up", "act('previous')", "block before", show=False),
         Binding("alt+down", "act('following')", "block after", show=False),
     ]

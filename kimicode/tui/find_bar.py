@@ -50,7 +50,7 @@ class FindBar(Horizontal):
     def compose(self) -> Iterator[Static | Input]:
         """A label, the field, the count."""
         yield Static("Find:", markup=False)
-        field = Input(placeholder="text", id="find-text")
+        field = Input(placeholder="text", id="find-text", compact=True)
         field.set_reactive(Input.cursor_blink, False)
         yield field
         yield Static("", markup=False, id="found")

@@ -67,7 +67,8 @@ class MainScreen(Screen[None]):
 
     DEFAULT_CSS = """
     MainScreen { layout: vertical; background: $background; color: $foreground; }
-    MainScreen #middle { height: 1fr; }
+    MainScreen #middle { height: 1fr; margin-bottom: 1; }
+    MainScreen.-low #middle { margin-bottom: 0; }
     MainScreen #left { width: 1fr; height: 1fr; }
     MainScreen TranscriptView { height: 1fr; width: 1fr; }
     MainScreen SidePanel { display: none; }
@@ -120,6 +121,8 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         Binding("ctrl+home", "scroll('scroll_home')", "to the beginning", show=False, priority=True),
         Binding("ctrl+end", "scroll('scroll_end')", "to the end", show=False, priority=True),
         Binding("end", "end", "to the end", show=False, priority=True),
+        # Textual's own would move the focus.
+        Binding("shift+tab", "app.act('permission')", "permission", show=False),
     ]
     AUTO_FOCUS: ClassVar[str | None] = "#prompt PromptArea"
 
@@ -355,11 +358,21 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         self.find_bar.tell(f"{event.number} of {event.count}{more}" if event.count else "nothing found" if event.done else "…")
 
     def on_key(self, event: events.Key) -> None:
-        """Letters that nobody else takes are meant for the prompt."""
-        if event.is_printable and event.character and self.focused is self.transcript:
+        """What the transcript does not take is meant for the prompt."""
+        if self.focused is not self.transcript:
+            return
+        if event.is_printable and event.character:
             event.stop()
             self.prompt.focus()
             self.prompt.area.insert(event.character)
+        elif event.key == "escape":
+            event.stop()
+            self.prompt.focus()
+            if self._status.phase != "idle":
+                self._act("stop")
+        elif event.key == "ctrl+d":
+            event.stop()
+            self._act("end")
 
     def on_click(self, event: events.Click) -> None:
         """The line that says that there is more leads there."""

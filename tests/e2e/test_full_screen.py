@@ -177,6 +177,34 @@ def test_the_model_picker_opens_and_closes(kimi: Kimi, serve: Serve) -> None:
         terminal.until("still here")
 
 
+def test_keys_of_the_screen(kimi: Kimi, serve: Serve) -> None:
+    """Shift+Tab moved the focus to where no key did anything; what was searched for could not be seen."""
+    with front(kimi, *at(serve(say("A needle in it.")))) as terminal:
+        terminal.until(READY)
+        enter(terminal, "hello")
+        terminal.until("A needle in it.")
+        terminal.key("BTab")
+        terminal.until("read-only")
+        terminal.key("Escape")
+        terminal.gone("read-only")
+        terminal.key("C-f")
+        terminal.until("Find:")
+        terminal.type("needle")
+        terminal.until("Find:needle")
+        terminal.until("1 of 1")
+        terminal.key("Escape")
+        terminal.gone("Find:")
+        terminal.key("M-Up")
+        terminal.type("back to the prompt")
+        terminal.until("│ back to the prompt")
+        terminal.key("C-c")
+        terminal.until("│ Ask, or type")
+        terminal.key("C-p")
+        terminal.until("Search commands")
+        terminal.key("C-c")
+        terminal.gone("Begin a new session")
+
+
 def test_rewind_brings_a_file_back(kimi: Kimi, serve: Serve) -> None:
     path = kimi.workspace / "a.txt"
     path.write_text("before\n")
