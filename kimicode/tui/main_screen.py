@@ -83,6 +83,7 @@ class MainScreen(Screen[None]):
     MainScreen #activity { display: none; }
     MainScreen #activity.-some { display: block; }
     MainScreen.-low #keys { display: none; }
+    MainScreen.-low.-hint #keys { display: block; }
     """
     HELP: ClassVar[str] = """
 Write what you want and press Enter; what is said and done stands above. `/help` lists all commands.
@@ -278,6 +279,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         if self.has_class("-panel"):
             self.panel.show(self._status, self._palette)
         self._header.show(header_text(self._status, width, self._palette))
+        self.set_class(bool(self._hint), "-hint")
         if self._hint:
             self._keys.show(keys_text(((self._hint, ""),), width, self._palette))
         else:
@@ -307,6 +309,10 @@ Write what you want and press Enter; what is said and done stands above. `/help`
     def _interrupt(self, event: PromptEditor.Interrupt) -> None:
         self._act("stop" if event.key == "escape" else "interrupt")
 
+    @on(PromptEditor.GoOn)
+    def _go_on(self) -> None:
+        self._act("go on")
+
     @on(PromptEditor.Leaving)
     def _leaving(self) -> None:
         self._act("end")
@@ -323,6 +329,9 @@ Write what you want and press Enter; what is said and done stands above. `/help`
     def _act(self, what: str) -> None:
         if self._listener is not None:
             self._listener.act(what)
+        elif what in ("interrupt", "end"):
+            # Nothing has begun yet that would have to be ended.
+            self.app.exit(0)
 
     @on(WantDiffs)
     def _want_diffs(self, event: WantDiffs) -> None:
