@@ -56,7 +56,7 @@ def header_text(status: Status, width: int, palette: Palette) -> Text:
 
 
 def activity_text(status: Status, waiting: Waiting, now: float, width: int, palette: Palette) -> Text:
-    """What goes on and since when, how to stop it, what waits. Empty while nothing does."""
+    """What goes on and since when, how to stop it, what waits: as much of it as fits. Empty while nothing does."""
     what = phase(status)
     parts: list[Text] = []
     if what:
@@ -67,15 +67,19 @@ def activity_text(status: Status, waiting: Waiting, now: float, width: int, pale
         parts.append(Text(duration(now - status.since), palette["muted"]))
         if status.phase not in ("asking", "stopping"):
             parts.append(Text("Esc stops", palette["muted"]))
-    item = next((item for item in status.plan if item.status == "in_progress"), None)
-    if item is not None and status.phase != "idle":
-        done = sum(each.status == "done" for each in status.plan)
-        parts.append(Text(f"{done + 1}/{len(status.plan)} {_safe(item.text)}", palette["text"]))
     if waiting.prompts:
         state = "held" if waiting.paused else "waiting"
         hint = " (Enter sends)" if waiting.paused else ""
         parts.append(Text(f"{len(waiting.prompts)} {state}{hint}", palette["warning"]))
-    text = Text("  ·  ", palette["faint"]).join(parts)
+    item = next((item for item in status.plan if item.status == "in_progress"), None)
+    if item is not None and status.phase != "idle":
+        done = sum(each.status == "done" for each in status.plan)
+        parts.append(Text(f"{done + 1}/{len(status.plan)} {_safe(item.text)}", palette["text"]))
+    text = parts[0] if parts else Text()
+    for part in parts[1:]:
+        longer = Text.assemble(text, ("  ·  ", palette["faint"]), part)
+        if cell_len(longer.plain) <= width:
+            text = longer
     return text if cell_len(text.plain) <= width else Text(set_cell_size(text.plain, max(0, width - 1)) + "…", palette["accent"])
 
 

@@ -197,6 +197,7 @@ def _theme(name: str, colors: _Colors) -> Theme:
         "block-cursor-background": behind["badge"],
         "block-cursor-foreground": plain["badge"],
         "link-color": plain["link"],
+        **_scroll_bar(plain["border"], plain["accent"], plain["background"]),
         **{f"kimi-{token.replace('_', '-')}": look for token, look in plain.items()},
     }
     return Theme(
@@ -239,6 +240,7 @@ def _ansi_theme(name: str, colors: _Colors) -> Theme:
             # Textual's own style sheets ask for these two, and only its own themes with terminal colours have them.
             "ansi-background": "ansi_default",
             "ansi-foreground": "ansi_default",
+            **_scroll_bar("ansi_default" if name == "no-color" else "ansi_bright_black", plain["accent"], "ansi_default"),
             "border": plain["accent"],
             "border-blurred": "ansi_bright_black" if name != "no-color" else "ansi_default",
             "block-cursor-foreground": dark if cursor != "ansi_default" else "ansi_default",
@@ -251,6 +253,12 @@ def _ansi_theme(name: str, colors: _Colors) -> Theme:
             **{f"kimi-{token.replace('_', '-')}": look for token, look in plain.items()},
         },
     )
+
+
+def _scroll_bar(bar: str, held: str, track: str) -> dict[str, str]:
+    """A bar on a track that is not to be seen: most of the time there is nothing to scroll."""
+    tracks = ("scrollbar-background", "scrollbar-background-hover", "scrollbar-background-active", "scrollbar-corner-color")
+    return {"scrollbar": bar, "scrollbar-hover": held, "scrollbar-active": held, **dict.fromkeys(tracks, track)}
 
 
 def _ansi(look: str) -> str:

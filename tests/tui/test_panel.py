@@ -95,7 +95,7 @@ def test_the_header_drops_the_least_important_first() -> None:
 
 def test_the_activity_says_what_since_when_and_how_to_stop() -> None:
     text = activity_text(FULL, Waiting((Prompt("x"),)), 65.0, 100, PALETTE).plain
-    assert text == "Running shell  ·  1 min 5 s  ·  Esc stops  ·  2/3 Mend it  ·  1 waiting"
+    assert text == "Running shell  ·  1 min 5 s  ·  Esc stops  ·  1 waiting  ·  2/3 Mend it"
     assert activity_text(Status(), Waiting(), 0.0, 80, PALETTE).plain == ""
     held = activity_text(Status(), Waiting((Prompt("x"),), paused=True), 0.0, 80, PALETTE).plain
     assert held == "1 held (Enter sends)"
