@@ -310,7 +310,7 @@ class LineMode:
 
     def _idle(self) -> None:
         held = announce.held_line(self.desk.waiting)
-        if held is not None and not self.desk.busy:
+        if held is not None:
             self._reader.put((held,))
         self._reader.remind()
 

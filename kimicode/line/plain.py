@@ -145,7 +145,8 @@ class PlainReader:
             self._waiting.remove(waiter)
 
     def _show(self, prompt: str) -> None:
-        self._write(prompt)
+        # A question does not stand behind the prompt that it interrupts.
+        self._write(f"\n{prompt}" if self._at_prompt and prompt else prompt)
         self._at_prompt = bool(prompt)
 
     def _take(self, line: str | None) -> None:

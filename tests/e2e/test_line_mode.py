@@ -63,6 +63,7 @@ def test_a_whole_session(kimi: Kimi, serve: Serve, term: str) -> None:
         terminal.key("C-c")
         until(lambda: not runs(kimi.mark))
         terminal.until("Interrupted after")
+        terminal.until("/queue sends, changes or drops them")
         enter(terminal, "/queue")
         terminal.until("a prompt that waits")
         terminal.key("Enter")

@@ -62,7 +62,7 @@ def test_a_question_comes_before_the_prompt(streams):
         source.put("\nnext\n")
         assert await asking == "no"
         assert await prompting == "next"
-        assert sink.getvalue() == "You: Really? [no] "
+        assert sink.getvalue() == "You: \nReally? [no] "
 
     reading(streams(True), act)
 
