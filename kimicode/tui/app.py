@@ -10,7 +10,7 @@ import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar, Final, Protocol, cast
 
 import msgspec
 from rich.console import RenderableType
@@ -35,6 +35,8 @@ from kimicode.tui.prompt.standard import standard_surroundings, workspace_files
 from kimicode.tui.signals import leaving
 from kimicode.tui.themes import theme_for
 from kimicode.tui.transcript.sheet import DrawBlock
+
+_LATELY_S: Final = 30.0
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -121,6 +123,7 @@ class KimicodeApp(App[object]):
         self.parting: KimicodeError | None = None
         self.last_key = 0.0
         self.main: MainScreen
+        self._tells_focus = False
         self.restyle(order.settings.ui)
 
     @property
@@ -185,8 +188,15 @@ class KimicodeApp(App[object]):
     def action_help_quit(self) -> None:
         """Textual's own answer to Ctrl+C is not ours."""
 
+    def watched(self) -> bool | None:
+        """Whether somebody looks here, as far as the terminal tells; where it does not, whoever typed lately does. None: nobody knows."""
+        if self._tells_focus:
+            return self.app_focus
+        return True if time.monotonic() - self.last_key < _LATELY_S else None
+
     async def on_event(self, event: events.Event) -> None:
         """Note when something was typed last: nothing may open over live typing. Where something is pasted, somebody is."""
+        self._tells_focus = self._tells_focus or isinstance(event, events.AppBlur | events.AppFocus)
         if isinstance(event, events.Key | events.Paste):
             self.last_key = time.monotonic()
             self.app_focus = True

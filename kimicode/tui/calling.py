@@ -41,7 +41,7 @@ class Calling:
     def call(self, why: Attention, desk: Desk) -> None:
         """Somebody who looks elsewhere is wanted."""
         message = Message("kimicode", f"{Path(desk.workspace).name}: {_WORDS[why]}")
-        sending = decide(message, self._app.ui, focused=self._app.app_focus, environ=self._environ, which=shutil.which)
+        sending = decide(message, self._app.ui, focused=self._app.watched(), environ=self._environ, which=shutil.which)
         if sending.sequence:
             self._app.write_sequence(sending.sequence)
         if sending.argv:

@@ -129,9 +129,6 @@ class Conductor:
             self._main.hint("It is sent as soon as the session is open.")
             return
         self._main.transcript.follow_end()
-        if not text.strip() and not images:
-            self.desk.go_on()
-            return
         said: Meaning = meaning(text)
         match said:
             case Command():
@@ -169,6 +166,7 @@ class Conductor:
             "stop": self._stop,
             "leave": self.leave,
             "end": self._end_of_input,
+            "go on": self.desk.go_on,
             "help": lambda: self.desk.background(self.person.help()),
             "panel": self._main.toggle_panel,
             "find": self._main.find_bar.open,

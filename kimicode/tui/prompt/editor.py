@@ -69,6 +69,9 @@ class PromptEditor(Vertical):
             super().__init__()
             self.key = key
 
+    class GoOn(Message):
+        """Enter where there is no text: what is held may go."""
+
     class Leaving(Message):
         """Ctrl+D where there is no text."""
 
@@ -245,6 +248,7 @@ class PromptEditor(Vertical):
 
     def _send(self, *, steer: bool) -> None:
         if self.is_empty:
+            self.post_message(self.GoOn())
             return
         whole = expand(self.text, self.area.tokens)
         for each in mentions(self.text):
