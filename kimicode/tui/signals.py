@@ -1,7 +1,7 @@
-"""What ends the application from outside: SIGTERM and SIGINT in order, SIGHUP without a terminal to restore. Keys are no signals here.
+"""What ends the application from outside: SIGTERM and SIGINT in order, SIGHUP where the terminal has gone. Keys are no signals.
 
 When a terminal goes away the kernel sends SIGHUP and, right behind it, SIGCONT, on which Textual takes the terminal again; its writes then
-fail, and whoever waits for them waits for ever. So after SIGHUP what is open is closed and the process ends by itself, drawn or not; and
+fail, and whoever waits for them waits for ever. So then what is open is closed and the process ends by itself, drawn or not; and
 either way it ends after `LAST_WORDS_S`, whatever still runs. The log is on disk event by event, so nothing is lost.
 What this module does not do: know what there is to close.
 """
@@ -24,7 +24,7 @@ _NAMES: Final = ("SIGTERM", "SIGINT", "SIGHUP")
 
 @contextlib.contextmanager
 def leaving(leave: Callable[[], object], close: Callable[[], Coroutine[object, object, None]]) -> Iterator[None]:
-    """Within `with`, SIGTERM and SIGINT call `leave` on the loop that runs now; SIGHUP awaits `close` there and ends the process.
+    """Within `with`, these call `leave` on the loop that runs now; SIGHUP without a terminal awaits `close` there and ends the process.
 
     Only in the main thread; elsewhere nothing is changed.
     """
@@ -44,7 +44,7 @@ def leaving(leave: Callable[[], object], close: Callable[[], Coroutine[object, o
         last = threading.Timer(LAST_WORDS_S, os._exit, (Interrupted.exit_code,))
         last.daemon = True
         last.start()
-        hung_up = number == getattr(signal, "SIGHUP", None)
+        hung_up = number == getattr(signal, "SIGHUP", None) and not _terminal_is_there()
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe((lambda: tasks.add(loop.create_task(hang_up()))) if hung_up else leave)
 
@@ -55,3 +55,12 @@ def leaving(leave: Callable[[], object], close: Callable[[], Coroutine[object, o
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+def _terminal_is_there() -> bool:
+    """False once the terminal of stdin has gone. SIGHUP can come from somebody who only wants the process to end."""
+    try:
+        os.tcgetpgrp(0)
+    except OSError:
+        return False
+    return True
