@@ -39,7 +39,7 @@ from kimicode.interactive.host import Host, Item, LookedUp
 from kimicode.interactive.looking import counts
 from kimicode.interactive.person import Field, Menu, Option, Person
 from kimicode.interactive.surroundings import look_at_engine, look_at_git
-from kimicode.interactive.view.blocks import Called
+from kimicode.interactive.view.blocks import Called, Ended
 from kimicode.interactive.view.status import Status, Touched, advance
 from kimicode.interactive.view.transcript import Transcript
 from kimicode.interactive.waiting import Prompt, Waiting
@@ -54,6 +54,8 @@ Attention: TypeAlias = Literal["asked", "done", "failed"]
 """Why somebody who looks elsewhere may want to look here."""
 
 _OTHER = "Something else…"
+_LATEST = 20
+"""Among so many blocks the end of a run is found that has just ended: the user may have run commands meanwhile."""
 
 
 class Watcher(Protocol):
@@ -265,6 +267,9 @@ class Desk:
                 raise
         finally:
             self.host.drain()
+            if finished is not None and not self._shows(finished):
+                # Where the log can't be written, nobody is told of it by an event.
+                self._take((finished,))
             self._run = None
             if self.status.phase != "idle":
                 self._set(msgspec.structs.replace(self.status, phase="idle", since=self._clock(), calls=(), progress=None))
@@ -272,6 +277,10 @@ class Desk:
             self.watcher.attention("done" if finished.status == "done" else "failed")
             self.next()
         self._look_around()
+
+    def _shows(self, finished: RunFinished) -> bool:
+        latest = self.transcript.blocks[-_LATEST:]
+        return any(isinstance(block, Ended) and block.event == finished for block in latest)
 
     async def _end_run(self) -> None:
         run = self._run

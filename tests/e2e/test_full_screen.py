@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from kimicode.events import RunFinished
 from tests.e2e.conftest import Serve
-from tests.e2e.kimi import Kimi, do, runs, say, until
+from tests.e2e.kimi import PYTHON, Kimi, do, runs, say, until
 from tests.e2e.terminal import Terminal
 from tests.e2e.terminals import READY, Gate, at, broken_project, front, messages, process_of
 
@@ -482,6 +483,24 @@ def test_a_server_that_is_not_there(kimi: Kimi) -> None:
         terminal.until("The model cannot be reached")
         terminal.type("still usable")
         terminal.until("still usable")
+
+
+def test_a_full_disk(kimi: Kimi, serve: Serve) -> None:
+    """What ended because its log could not be written ended without a word. A limit on files stands for the disk."""
+    server = serve(say("Hello."), say(f"{'x' * 300_000} end"))
+    command = ["bash", "-c", f"ulimit -f 100; exec {shlex.join([*PYTHON, *at(server)])}"]
+    with Terminal(command, kimi.workspace, kimi.environ, columns=100, rows=30) as terminal:
+        terminal.until(READY)
+        enter(terminal, "hello")
+        terminal.until("Hello.")
+        enter(terminal, "much more")
+        terminal.until("can't write the session log")
+        terminal.type("alive")
+        terminal.until("│ alive")
+        terminal.key("C-c")
+        terminal.key("C-d")
+        assert terminal.ended() == 0
+    assert any(isinstance(event, RunFinished) for event in kimi.logged())
 
 
 def test_a_home_that_can_not_be_written(kimi: Kimi, serve: Serve) -> None:
