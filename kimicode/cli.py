@@ -95,7 +95,7 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this session; a prefix or the end of its id is enough.")] = None,
     latest: Annotated[bool, typer.Option("--continue", help="Go on with the latest session of this folder.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="The line mode: plain text, a line at a time; the accessible mode.")] = False,
-    theme: Annotated[str | None, typer.Option(help="Colours of the full-screen UI: auto (default), dark, light …; /theme lists them.")] = None,
+    theme: Annotated[str | None, typer.Option(help="Colours of the full-screen UI: auto (default), dark, light …; see /theme.")] = None,
     mouse: Annotated[bool | None, typer.Option("--mouse/--no-mouse", help="Whether the full-screen UI takes the mouse.")] = None,
 ) -> None:
     """Work on the current directory (the default command): with you at a terminal, or without one (--headless)."""

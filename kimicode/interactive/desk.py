@@ -16,7 +16,6 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -33,16 +32,16 @@ from kimicode.events import (
     ThinkingDelta,
     ToolFinished,
 )
-from kimicode.files.state import FileState
 from kimicode.interactive.abilities import SeesTyping
+from kimicode.interactive.changed import Changed, with_counts
 from kimicode.interactive.host import Host, Item, LookedUp
-from kimicode.interactive.looking import counts
 from kimicode.interactive.person import Field, Menu, Option, Person
 from kimicode.interactive.surroundings import look_at_engine, look_at_git
 from kimicode.interactive.view.blocks import Called, Ended
-from kimicode.interactive.view.status import Status, Touched, advance
+from kimicode.interactive.view.status import Status, advance
 from kimicode.interactive.view.transcript import Transcript
 from kimicode.interactive.waiting import Prompt, Waiting
+from kimicode.interactive.watcher import Watcher
 from kimicode.messages import Image
 from kimicode.model.client import ModelClient
 from kimicode.sandbox.approval import Answer, Question
@@ -50,40 +49,9 @@ from kimicode.session.title import with_shell
 from kimicode.settings import Settings, UiSettings
 from kimicode.wish import Wish
 
-Attention: TypeAlias = Literal["asked", "done", "failed"]
-"""Why somebody who looks elsewhere may want to look here."""
-
 _OTHER = "Something else…"
 _LATEST = 20
 """Among so many blocks the end of a run is found that has just ended: the user may have run commands meanwhile."""
-
-
-class Watcher(Protocol):
-    """Whoever draws."""
-
-    def changed(self, blocks: range) -> None:
-        """These blocks of the transcript are new or have changed."""
-        ...
-
-    def replaced(self) -> None:
-        """There is another transcript."""
-        ...
-
-    def status(self, status: Status) -> None:
-        """What is so at the moment has changed."""
-        ...
-
-    def attention(self, why: Attention) -> None:
-        """Somebody is wanted."""
-        ...
-
-    def restyled(self, ui: UiSettings) -> None:
-        """How things look has been set anew."""
-        ...
-
-    def leave(self) -> None:
-        """The user wants to go."""
-        ...
 
 
 class Desk:
@@ -113,7 +81,7 @@ class Desk:
         self._tasks: set[asyncio.Task[object]] = set()
         self._run: asyncio.Task[object] | None = None
         self._interrupted = False
-        self._first: dict[str, FileState] = {}
+        self._changed = Changed()
         self._ran: list[ShellRan] = []
         self._looking: dict[str, asyncio.Task[object]] = {}
 
@@ -138,13 +106,11 @@ class Desk:
         self.settings = wanted
         self.transcript, status = await asyncio.to_thread(_read_back, events, Status(workspace=str(self.workspace)), self._clock())
         self.status = msgspec.structs.replace(status, context=self.host.context, phase="idle", calls=(), progress=None)
-        self._first = {}
-        for event in events:
-            self._note_changes(event)
+        self._changed = Changed(events)
         self.watcher.replaced()
         self.watcher.status(self.status)
         self._look_around()
-        self._soon(self._count_all())
+        self._soon(self._count(self._changed.paths))
 
     async def reopen(self, settings: Settings | None = None) -> None:
         """The same session once more, with other settings. Raises `KimicodeError`."""
@@ -313,7 +279,7 @@ class Desk:
         if status.phase != "idle" and self._interrupted:
             status = msgspec.structs.replace(status, phase="stopping")
         self.status = status
-        self._note_changes(event)
+        self._changed.note(event)
         match event:
             case FilesChanged() | Rewound():
                 self._soon(self._count(tuple(dict.fromkeys(change.path for change in event.changes))))
@@ -326,26 +292,10 @@ class Desk:
             case _:
                 pass
 
-    def _note_changes(self, event: Event) -> None:
-        if isinstance(event, FilesChanged | Rewound):
-            for change in event.changes:
-                self._first.setdefault(change.path, change.before)
-
-    async def _count_all(self) -> None:
-        if self._first:
-            await self._count(tuple(self._first))
-
     async def _count(self, paths: tuple[str, ...]) -> None:
         """How many lines of these files are other than before the session."""
-        found = await self.host.since(tuple((path, self._first[path]) for path in paths if path in self._first))
-        known = {touched.path: touched for touched in self.status.touched}
-        for path, text in found:
-            if text is None:
-                known.pop(path, None)
-                continue
-            added, removed = counts(text) or (None, None)
-            known[path] = Touched(path, added, removed)
-        self._set(msgspec.structs.replace(self.status, touched=tuple(known.values())))
+        found = await self.host.since(self._changed.first(paths))
+        self._set(msgspec.structs.replace(self.status, touched=with_counts(self.status.touched, found)))
 
     async def _look_up(self, called: Called) -> None:
         files = await self.host.look_up(called.changes)

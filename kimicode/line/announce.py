@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from kimicode.events import EngineProgress
-from kimicode.interactive.desk import Attention
 from kimicode.interactive.view.status import Status
 from kimicode.interactive.waiting import Waiting
+from kimicode.interactive.watcher import Attention
 from kimicode.line.words import Line, count, duration, flat
 from kimicode.settings import UiSettings
 

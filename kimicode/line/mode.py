@@ -17,10 +17,11 @@ from typing import Final, TextIO, assert_never
 import msgspec
 
 from kimicode.errors import KimicodeError
-from kimicode.interactive.desk import Attention, Desk
+from kimicode.interactive.desk import Desk
 from kimicode.interactive.prompt.meaning import Command, Shell, Words, meaning
 from kimicode.interactive.view.blocks import Ended
 from kimicode.interactive.view.status import Status
+from kimicode.interactive.watcher import Attention
 from kimicode.line import announce, opening
 from kimicode.line.calls import title_of
 from kimicode.line.local import OWN, perform_own

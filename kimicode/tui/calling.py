@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kimicode.interactive.clipboard import copy, run_program
-from kimicode.interactive.desk import Attention, Desk
+from kimicode.interactive.desk import Desk
 from kimicode.interactive.notify import Message, decide
 from kimicode.interactive.terminal import RESTORE_TITLE, SAVE_TITLE, title_sequence
 from kimicode.interactive.view.status import Status
+from kimicode.interactive.watcher import Attention
 from kimicode.tui.app import KimicodeApp
 
 _WORDS: Mapping[Attention, str] = {"asked": "Your answer is wanted.", "done": "Done.", "failed": "The run did not end well."}

@@ -12,11 +12,12 @@ from textual.command import CommandPalette
 
 from kimicode.errors import KimicodeError, UnavailableError
 from kimicode.interactive.commands import COMMANDS, find, perform
-from kimicode.interactive.desk import Attention, Desk
+from kimicode.interactive.desk import Desk
 from kimicode.interactive.prompt.meaning import Command, Meaning, Shell, Words, meaning
 from kimicode.interactive.shell import UserShell, run_shell
 from kimicode.interactive.view.status import Status
 from kimicode.interactive.waiting import Prompt
+from kimicode.interactive.watcher import Attention
 from kimicode.interactive.wizard import set_up
 from kimicode.messages import Image
 from kimicode.model.target import resolve

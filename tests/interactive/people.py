@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kimicode.interactive.commands import perform
-from kimicode.interactive.desk import Attention, Desk
+from kimicode.interactive.desk import Desk
 from kimicode.interactive.person import Code, Diff, Field, Form, Level, Menu, Page, Prose, Rows, Share, Step, Words
 from kimicode.interactive.view.blocks import Block
 from kimicode.interactive.view.status import Status
+from kimicode.interactive.watcher import Attention
 from kimicode.messages import Assistant, ToolCall
 from kimicode.model.scripted import Entry, ScriptedClient
 from kimicode.sandbox.approval import Answer, Question

@@ -8,10 +8,11 @@ import pytest
 
 from kimicode.errors import UsageError
 from kimicode.events import ShellRan, Titled
-from kimicode.interactive.desk import Attention, Desk
+from kimicode.interactive.desk import Desk
 from kimicode.interactive.person import Field, Form, Level, Menu, Page, Step
 from kimicode.interactive.view.blocks import Answered, Called, Ended, Prompted, Told
 from kimicode.interactive.view.status import Status
+from kimicode.interactive.watcher import Attention
 from kimicode.messages import Assistant, ToolCall
 from kimicode.model.client import Text
 from kimicode.model.scripted import Entry, Pause, ScriptedClient
