@@ -64,7 +64,8 @@ def activity_text(status: Status, waiting: Waiting, now: float, width: int, pale
         if status.progress is not None and status.progress.total:
             full = round(_BAR * status.progress.done / status.progress.total)
             parts.append(Text.assemble(("━" * full, palette["accent"]), ("─" * (_BAR - full), palette["faint"])))
-        parts.append(Text(duration(now - status.since), palette["muted"]))
+        if status.phase != "asking":
+            parts.append(Text(duration(now - status.since), palette["muted"]))
         if status.phase not in ("asking", "stopping"):
             parts.append(Text("Esc stops", palette["muted"]))
     if waiting.prompts:

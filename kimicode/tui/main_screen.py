@@ -31,6 +31,8 @@ from kimicode.tui.transcript.sheet import DrawBlock
 from kimicode.tui.transcript.view import TranscriptView
 
 PANEL_FROM: Final = 120
+_STILL: Final = ("idle", "asking")
+"""Phases in which nothing is counted. Below a dialog, which one sees through, a second that passes would draw the whole screen anew."""
 _IDLE_KEYS: Final = (
     ("Enter", "send"), ("/", "commands"), ("@", "files"), ("!", "shell"), ("Ctrl+P", "search commands"), ("F1", "help"), ("F2", "panel"),
     ("Ctrl+F", "find"),
@@ -189,8 +191,9 @@ Write what you want and press Enter; what is said and done stands above. `/help`
             return
         self._waiting = waiting
         self.prompt.busy = status.phase != "idle"
+        if (before.phase in _STILL) != (status.phase in _STILL):
+            self._tick(status.phase not in _STILL)
         if (before.phase == "idle") != (status.phase == "idle"):
-            self._tick(status.phase != "idle")
             self._hint = ""
         self._draw()
 
