@@ -19,9 +19,9 @@ class FindBar(Horizontal):
     DEFAULT_CSS = """
     FindBar { height: 1; display: none; padding: 0 1; }
     FindBar.-open { display: block; }
-    FindBar > Static { width: auto; }
+    FindBar > Static { width: auto; margin-right: 1; }
     FindBar > Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $surface; }
-    FindBar > #found { width: auto; min-width: 12; color: $text-muted; }
+    FindBar > #found { width: auto; min-width: 12; margin: 0 0 0 1; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close"),

@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
@@ -20,6 +21,7 @@ from kimicode.tui.wording import count, fill, lines, money, percent, where
 WIDTH: Final = 36
 _SIGNS: Final = {"done": ("✓", "ok"), "in_progress": ("▸", "accent"), "pending": ("·", "muted")}
 _MOST_FILES: Final = 30
+_PLAIN: Final = Style(bold=False)
 _MOST_PARTS: Final = 3
 """Lines for what of the model lives in one place."""
 
@@ -110,7 +112,9 @@ def _touched(touched: tuple[Touched, ...], width: int, palette: Palette) -> Iter
         name = safe if cell_len(safe) <= room else "…" + _tail(safe, room - 1)
         added, _, removed = counts.partition(" ")
         gap = " " * max(1, width - cell_len(name) - cell_len(counts))
-        yield Text.assemble((name, palette["text"]), gap, (added, palette["ok"]), " " if removed else "", (removed, palette["error"]))
+        yield Text.assemble(
+            (name, palette["text"]), gap, (added, palette["ok"]), " " if removed else "", (removed, palette["error"] + _PLAIN)
+        )
     if len(touched) > _MOST_FILES:
         yield Text(f"and {len(touched) - _MOST_FILES} more", palette["muted"])
 
@@ -145,7 +149,7 @@ class SidePanel(VerticalScroll, can_focus=False):
     """Shows a `Status` beside the transcript, or on top of it where there is no room beside."""
 
     DEFAULT_CSS = f"""
-    SidePanel {{ width: {WIDTH + 4}; height: 1fr; padding: 1 1 1 2; border-left: vkey $surface-lighten-1; scrollbar-size-vertical: 1; }}
+    SidePanel {{ width: {WIDTH + 4}; height: 1fr; padding: 1 0 1 2; border-left: vkey $surface-lighten-1; scrollbar-size-vertical: 1; }}
     SidePanel > Static {{ width: {WIDTH - 1}; height: auto; }}
     """
 

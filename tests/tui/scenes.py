@@ -197,7 +197,7 @@ TOOLS: Final[tuple[Event, ...]] = (
     *called("grep", '{"pattern": "def total", "path": "bakery"}',
             "bakery/prices.py:6:def total(prices: list[Decimal], tax: Decimal) -> Decimal:"),
     *called("read", '{"path": "bakery/prices.py"}', BEFORE),
-    *called("shell", '{"command": "python -m pytest -q"}', FAILED, ok=False, call_id="pytest-1", seconds=1.4),
+    *called("shell", '{"command": "python -m pytest -q"}', FAILED, call_id="pytest-1", seconds=1.4),
     ToolCallReady(ToolCall("edit-1", "edit", '{"path": "bakery/prices.py", "old_string": "prices[1:]", "new_string": "prices"}')),
     FilesChanged("edit-1", (FileChange("bakery/prices.py", FileState("file", size=380), FileState("file", size=380)),)),
     ToolFinished(ToolResult("edit-1", "edit", "ok"), 0.1),
@@ -241,6 +241,7 @@ TALK: Final[tuple[Event, ...]] = (
         for event in (
             said(f"Question {turn}: which bread is baked on day {turn}?"),
             *answered(turn, f"On day {turn} the oven bakes **{turn * 12} loaves** of rye, and a few rolls.\n\nDay {turn} is a busy one."),
+            ended(),
         )
     ),
 )
@@ -372,7 +373,8 @@ SCENES: Final[dict[str, Scene]] = {
                                         ThinkingDelta("So `total` starts at the second price.\nWhy would it?")), known,
                    Waiting((Prompt("And print two places"), Prompt("Then commit")))),
     "held": Scene("1 held", TALKED, known, Waiting((Prompt("And print two places"),), paused=True)),
-    "below": Scene("new below", TALK, known, before=("pageup", "pageup"), later=(said("One more question"), *answered(13, "Rye again."))),
+    "below": Scene("new below", TALK, known, before=("pageup", "pageup"),
+                   later=(said("One more question"), *answered(13, "Rye again."), ended())),
     "find": Scene("of 12", TALK, known, before=("ctrl+f",), keys=tuple("loaves")),
     "unfolded": Scene("a customer pays", TOOLS[:11], known, keys=("alt+up", "enter")),
     "hostile": Scene("名前 🍞", (STARTED, said("日本語 [bold]x[/] \x1b[31mred\u202e"), *answered(1, HOSTILE),

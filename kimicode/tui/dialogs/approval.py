@@ -50,6 +50,7 @@ class Approval(Dialog[Answer]):
     Approval #action { height: 1; text-style: bold; }
     Approval #seen, Approval #meaning { height: 1; color: $text-muted; }
     Approval #meaning { height: 2; }
+    Approval.-loose #seen { margin-bottom: 1; }
     Approval #seen.-more { color: $text-warning; text-style: bold; }
     Approval #answers { height: 1; }
     Approval #answers:disabled { opacity: 50%; }
@@ -260,7 +261,10 @@ class Approval(Dialog[Answer]):
         action.styles.height = tall
         most = height if full else height * 92 // 100
         wanted = tall + _BESIDES + len(self._draw_rest(inner))
-        self.query_one(".frame").styles.height = height if self._wants_full else min(most, wanted)
+        # An empty line before the answers, where nothing has to give way to it.
+        loose = wanted < most
+        self.set_class(loose, "-loose")
+        self.query_one(".frame").styles.height = height if self._wants_full else min(most, wanted + loose)
         action.redraw()
         rest.redraw()
 

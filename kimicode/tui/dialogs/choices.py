@@ -66,6 +66,7 @@ class Choices(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.options = options
         self._words = [(one_line(option.label), one_line(option.detail)) for option in options]
+        self._longest = max((cell_len(name) for name, _ in self._words), default=0)
         self.shown: Sequence[int] = range(len(options))
         self.row = next((at for at, option in enumerate(options) if option.current), 0)
         self.numbered = True
@@ -89,7 +90,9 @@ class Choices(ScrollView, can_focus=True):
     def cut(self, index: int) -> bool:
         """True where not all of an option is on its line."""
         name, detail = self._words[index]
-        return cell_len(name) + (cell_len(detail) + 2 if detail else 0) > self.scrollable_content_region.width - 6
+        room = self.scrollable_content_region.width - 6
+        before = self._longest if self._in_columns(room) else cell_len(name)
+        return before + (cell_len(detail) + 2 if detail else 0) > room
 
     def whole(self, index: int) -> str:
         """All that an option says."""
@@ -145,7 +148,7 @@ class Choices(ScrollView, can_focus=True):
         here = row == self.row
         style = self.get_component_rich_style("choices--here") if here else base
         number = (option.key[:1] or (str(row + 1) if row < 9 else "")) if self.numbered else ""
-        name, detail = _fit(*self._words[index], width - 6)
+        name, detail = self._fitted(index, width - 6)
         pieces = [
             (f"{'›' if here else ' '}{one_line(number) or ' '} ", self._over(style, "detail", here)),
             ("● " if option.current else "  ", self._over(style, "current", here)),
@@ -155,6 +158,18 @@ class Choices(ScrollView, can_focus=True):
             (" ", style),
         ]
         return Strip([Segment(text, own) for text, own in pieces if text]).adjust_cell_length(width, style)
+
+    def _fitted(self, index: int, room: int) -> tuple[str, str]:
+        """Label and detail, both as they are shown. Where labels are short, details stand in a column; otherwise at the right."""
+        name, detail = self._words[index]
+        if not self._in_columns(room):
+            return _fit(name, detail, room)
+        wide = room - self._longest - 2
+        detail = _short(detail, wide)
+        return name, detail + " " * (wide - cell_len(detail))
+
+    def _in_columns(self, room: int) -> bool:
+        return self._longest <= room // 2
 
     def _over(self, style: Style, name: str, here: bool) -> Style:
         return style if here else style + self.get_component_rich_style(f"choices--{name}", partial=True)

@@ -4,7 +4,7 @@ What this module does not do: draw its parts (`Drawing` does).
 """
 
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 from textual.app import ComposeResult
@@ -22,6 +22,8 @@ from kimicode.tui.dialogs.word import Line
 from kimicode.tui.dialogs.words import label
 from kimicode.tui.draw.values import Look
 
+_BESIDES: Final = 4
+"""Lines of the frame that are not the page: border, an empty one or the word that is searched, keys."""
 _KEYS = "↑ ↓ PgUp PgDn scroll · / search · c copy · Esc close"
 
 
@@ -93,6 +95,12 @@ class PageDialog(Dialog[None]):
     def on_resize(self) -> None:
         """No room for keys on a low screen."""
         self.query_one("#keys").display = self.size.height > 12
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """No higher than what there is to read."""
+        most = max(1, self.size.height * 95 // 100)
+        self.query_one(".frame").styles.height = min(most, self.query_one(LinesView).line_count + _BESIDES)
 
     def action_search(self) -> None:
         """Ask what to search."""

@@ -41,6 +41,7 @@ class PromptArea(TextArea):
         &:focus { border: round $border; }
         &.-shell { border: round $warning; }
         &.-command { border: round $accent; }
+        & .text-area--placeholder { color: $text-disabled; }
         & .prompt--token { color: $text-accent; text-style: bold; }
         & .prompt--mention { color: $text-primary; }
         & .prompt--markup { text-style: bold; }

@@ -30,7 +30,7 @@ from kimicode.tui.prompt.recalling import Recaller
 from kimicode.tui.prompt.surroundings import Files, Surroundings
 
 _IDLE: Final = "Ask, or type / for commands, @ for files, ! for a shell"
-_BUSY: Final = "Enter queues, Ctrl+S sends into the work that goes on, Escape stops it"
+_BUSY: Final = "Enter queues it, Ctrl+S says it now, Escape stops"
 
 
 class PromptEditor(Vertical):
