@@ -113,7 +113,8 @@ class PromptReader:
         self._bells += bell
         if self._running is None or not self._running.is_running:
             self._write_pending()
-        elif not self._flushing:
+        elif all(task.done() for task in self._flushing):
+            # One that is done is forgotten a moment later only, and takes nothing along any more.
             task = self._loop.create_task(self._flush(), context=self._context)
             self._flushing.add(task)
             task.add_done_callback(self._flushing.discard)
