@@ -46,4 +46,4 @@ def _names(command: Command) -> str:
 
 def _shown(command: Command) -> Text:
     name = f"/{one_line(command.name)} {one_line(command.arguments)}".rstrip()
-    return Text.assemble((name, "bold"), "  ", (one_line(command.summary), "dim"))
+    return Text.assemble((name, "bold"), "  ", (one_line(command.summary), "dim not bold"))
