@@ -7,6 +7,7 @@ What this module does not do: compare.
 """
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -104,6 +105,8 @@ async def staged(
         made.append(Recorded(app, scene))
         return made[0]
 
+    # Textual takes it out of the environment, too, and then obeys it in the one application that found it.
+    os.environ.pop("NO_COLOR", None)
     clock = Clock()
     app = KimicodeApp(order, bring, lambda: SECONDS)
     app.animation_level = "none"
