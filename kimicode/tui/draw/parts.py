@@ -15,6 +15,8 @@ from kimicode.tui.wording import count, percent, size
 
 _BAR: Final = 24
 _LABEL: Final = 18
+_NUMBERS: Final = 31
+"""Cells for the spaces, the share and the amounts after a bar."""
 
 
 def draw_part(part: Part, look: Look) -> tuple[Strip, ...]:
@@ -50,14 +52,15 @@ def _rows(part: Rows, look: Look) -> list[Line]:
 def _share(part: Share, look: Look) -> list[Line]:
     palette = look.palette
     share = min(1.0, max(0.0, part.value / part.total)) if part.total > 0 else 0.0
-    room = min(_BAR, max(4, look.width // 4))
-    full = round(share * room) or (1 if share > 0 else 0)
-    amounts = f"{_amount(part.value, part.unit)} of {_amount(part.total, part.unit)}"
-    numbers: Line = [(f"  {percent(share):>5}", palette["text"]), (f"  {amounts}", palette["muted"])]
-    bar: Line = [("━" * full, palette["accent"]), ("─" * (room - full), palette["faint"]), *numbers]
     label = safe(part.label).replace("\n", " ")
     # Bars that follow each other begin in one column, where there is room for it.
-    label = set_cell_size(label, _LABEL) if cell_len(label) <= _LABEL <= look.width // 4 else label
+    aligned = cell_len(label) <= _LABEL and look.width >= _LABEL + 3 + _NUMBERS
+    room = min(_BAR, look.width - _LABEL - _NUMBERS if aligned else max(4, look.width // 4))
+    full = round(share * room) or (1 if share > 0 else 0)
+    amounts = f"{_amount(part.value, '' if part.unit != 'bytes' else part.unit)} of {_amount(part.total, part.unit)}"
+    numbers: Line = [(f"  {percent(share):>5}", palette["text"]), (f"  {amounts}", palette["muted"])]
+    bar: Line = [("━" * full, palette["accent"]), ("─" * (room - full), palette["faint"]), *numbers]
+    label = set_cell_size(label, _LABEL) if aligned else label
     return wrapped([(f"{label}  ", palette["text"]), *bar], look.width)
 
 
