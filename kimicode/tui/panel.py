@@ -149,7 +149,7 @@ class SidePanel(VerticalScroll, can_focus=False):
     """Shows a `Status` beside the transcript, or on top of it where there is no room beside."""
 
     DEFAULT_CSS = f"""
-    SidePanel {{ width: {WIDTH + 4}; height: 1fr; padding: 1 0 1 2; border-left: vkey $surface-lighten-1; scrollbar-size-vertical: 1; }}
+    SidePanel {{ width: {WIDTH + 4}; height: 1fr; padding: 1 0 1 2; border-left: vkey $border-blurred; scrollbar-size-vertical: 1; }}
     SidePanel > Static {{ width: {WIDTH - 1}; height: auto; }}
     """
 
