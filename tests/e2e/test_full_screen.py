@@ -16,7 +16,7 @@ from tests.e2e.terminal import Terminal
 from tests.e2e.terminals import READY, Gate, at, broken_project, front, messages, process_of
 
 LONG = "".join(f"line {number}\n" for number in range(40))
-WRITE = ("write", {"path": "new.txt", "content": LONG})
+WRITE: tuple[str, dict[str, object]] = ("write", {"path": "new.txt", "content": LONG})
 
 
 def ask_before_writing(kimi: Kimi) -> None:

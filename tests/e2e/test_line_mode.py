@@ -12,7 +12,7 @@ from tests.e2e.kimi import Kimi, do, runs, say, until
 from tests.e2e.terminal import Terminal
 from tests.e2e.terminals import Gate, at, broken_project, front, messages, process_of
 
-WRITE = ("write", {"path": "new.txt", "content": "one\ntwo\n"})
+WRITE: tuple[str, dict[str, object]] = ("write", {"path": "new.txt", "content": "one\ntwo\n"})
 TERMS = ["dumb", "xterm"]
 ASKED = re.compile(r"Answer [\d, or]+; Enter is no: ?$", re.MULTILINE)
 
@@ -65,8 +65,10 @@ def test_a_whole_session(kimi: Kimi, serve: Serve, term: str) -> None:
         terminal.until("Interrupted after")
         terminal.until("/queue sends, changes or drops them")
         enter(terminal, "/queue")
-        terminal.until("a prompt that waits")
+        screen = terminal.until("Enter for none:")
+        assert "a prompt that waits" in screen.partition("What waits for its turn:")[2]
         terminal.key("Enter")
+        terminal.until(lambda screen: screen.rstrip().endswith("You:"))
         enter(terminal, "/quit")
         assert terminal.ended() == 0
         session = kimi.log().stem
