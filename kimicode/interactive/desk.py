@@ -287,6 +287,8 @@ class Desk:
                 self._look_around(engine=False)
             case StepFinished():
                 self.status = msgspec.structs.replace(self.status, context=self.host.context)
+                if self.status.engine is not None and self.status.engine.state != "ok":
+                    self._look_around()
             case SessionStarted() | RunFinished():
                 self._look_around()
             case _:

@@ -378,7 +378,7 @@ def test_what_was_allowed_for_the_session_is_shown_exactly() -> None:
     assert _granted(grants) == (
         ("run", "make test"), ("write", "/etc/x⟨U+202E⟩"), ("reach", "pypi.org:443"), ("use", "ask"),
     )  # fmt: skip
-    assert _granted(None) == ()
+    assert _granted(Grants()) == ()
 
 
 def test_trust(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ def _about(found: Window) -> Part:
 def _shares(found: Window) -> Iterable[Part]:
     total = found.context or found.used or 1
     for part in found.parts:
-        yield Share(part.label, part.tokens, total, "tokens")
+        if part.tokens:
+            yield Share(part.label, part.tokens, total, "tokens")
     if found.context:
         yield Share("free", found.free, total, "tokens")
 

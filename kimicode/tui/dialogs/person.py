@@ -72,7 +72,7 @@ class TuiPerson:
 
     async def choose(self, menu: Menu) -> int | None:
         """A list; None where it is left, or where there is nothing to choose."""
-        return await self._ask(lambda: Picker(menu, self._look, self._drawing, self._clock))
+        return await self._ask(lambda: Picker(menu, self._look, self._drawing))
 
     async def confirm(self, question: str, *, detail: str = "") -> bool:
         """A yes or no."""

@@ -2,8 +2,7 @@
 
 Digits and an option's own letter choose at once as long as nothing has been typed; after `/` they are text. Escape leaves. From 100 columns
 the preview stands beside the list and follows the cursor: the one before is cancelled, nothing waits for a clock. On smaller screens `→`
-opens it as a page. `clock` is for a list that somebody else may have opened while the user types: until they pause, what they type narrows
-the list and chooses nothing.
+opens it as a page.
 What this module does not do: rank (`matching`) or draw options (`choices`).
 """
 
@@ -27,7 +26,6 @@ from kimicode.tui.dialogs.drawing import Drawing
 from kimicode.tui.dialogs.lines import LinesView, folded
 from kimicode.tui.dialogs.matching import folded_case, matching
 from kimicode.tui.dialogs.page import PageDialog, draw_page
-from kimicode.tui.dialogs.quiet import begin
 from kimicode.tui.dialogs.words import harmless, label, one_line, said
 from kimicode.tui.draw.values import Look
 
@@ -63,17 +61,14 @@ class Picker(Dialog["int | None"]):
     ]
     HELP = "Type to narrow the list, Enter chooses. Digits choose the first nine at once."
 
-    def __init__(self, menu: Menu, look: Callable[[], Look], drawing: Drawing, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, menu: Menu, look: Callable[[], Look], drawing: Drawing) -> None:
         super().__init__(None)
-        self._clock = clock
-        self._quiet = begin(clock()) if clock is not None else None
         self._menu = menu
         self._look = look
         self._drawing = drawing
         self._searched = [folded_case(option.label, option.detail) for option in menu.options]
         self._wanted = ""
         self._narrows = False
-        self._early = False
         self._previewed: int | None = None
         self._page: Page | None = None
 
@@ -111,7 +106,6 @@ class Picker(Dialog["int | None"]):
 
     def on_key(self, event: events.Key) -> None:
         """Narrow the list, or choose by number or letter."""
-        self._early = self._too_early()
         if event.key == "backspace":
             event.stop()
             self._narrow(self._wanted[:-1])
@@ -141,8 +135,7 @@ class Picker(Dialog["int | None"]):
 
     def on_choices_chosen(self, event: Choices.Chosen) -> None:
         """That one."""
-        if event.clicked or not self._early:
-            self.finish(event.index)
+        self.finish(event.index)
 
     def on_choices_moved(self, event: Choices.Moved) -> None:
         """All of the option that has the cursor, and its preview."""
@@ -153,17 +146,6 @@ class Picker(Dialog["int | None"]):
         note.display = bool(whole)
         if self.has_class("-wide"):
             self._look_at(event.index)
-
-    def _too_early(self) -> bool:
-        """True for a key of somebody who was typing when the list opened."""
-        if self._clock is None or self._quiet is None:
-            return False
-        now = self._clock()
-        if self._quiet.over(now):
-            self._quiet = None
-            return False
-        self._quiet = self._quiet.key(now)
-        return True
 
     def _words(self) -> str:
         return "\n".join(filter(None, (self._menu.title if len(self._menu.title) > _TITLE else "", self._menu.words)))
@@ -181,7 +163,7 @@ class Picker(Dialog["int | None"]):
         return min(most, max(2, len(options)) + words + (1 if len(options) > 9 else 0) + whole + keys + 2)
 
     def _typed(self, character: str) -> None:
-        if not self._wanted and not self._narrows and not self._early:
+        if not self._wanted and not self._narrows:
             options = self._menu.options
             if character == " ":
                 self.action_preview()

@@ -181,21 +181,6 @@ def test_a_long_question_leaves_room_for_its_answers_and_can_be_read():
     asyncio.run(go())
 
 
-def test_somebody_who_types_when_the_list_opens_chooses_nothing():
-    async def go() -> None:
-        async with sitting() as sit:
-            task = asyncio.create_task(sit.person.choose(FRUIT))
-            await sit.top(Picker)
-            await sit.pilot.press("1", "enter", "u", "enter")
-            assert not task.done()
-            await sit.until_text("1u▏ 0 of 4")
-            sit.clock.now += 1
-            await sit.pilot.press("ctrl+u", "1")
-            assert await task == 0
-
-    asyncio.run(go())
-
-
 def test_details_of_long_labels_stand_at_the_right():
     menu = Menu("Turns", (Option("a question that is longer than half of the screen, and then some", "one"), Option("short", "three")))
 
