@@ -270,6 +270,8 @@ class _Asking:
 
         if not await self._person.work("Asking for its models", job):
             return None
+        if not found:
+            self._person.say("It did not list any models: check its address, or name the model that it serves.", "warning")
         options = (*map(Option, found), Option("Another name…"))
         chosen = await self._person.choose(Menu("Which of its models?", options)) if found else 0
         if chosen is None:
