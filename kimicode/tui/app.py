@@ -27,6 +27,7 @@ from kimicode.messages import Image
 from kimicode.model.client import ModelClient
 from kimicode.settings import Settings, UiSettings
 from kimicode.streams import complain
+from kimicode.tui.acts import Act
 from kimicode.tui.crash import last_words, write_crash
 from kimicode.tui.draw.values import Drawn, Look, Palette
 from kimicode.tui.main_screen import MainScreen
@@ -75,7 +76,7 @@ class Conducting(Protocol):
         """The terminal is about to be left."""
         ...
 
-    def act(self, what: str) -> None:
+    def act(self, what: Act) -> None:
         """A key asks for something."""
         ...
 
@@ -165,7 +166,7 @@ class KimicodeApp(App[object]):
         self.conductor = bring(self)
         await self.conductor.begin()
 
-    def action_act(self, what: str) -> None:
+    def action_act(self, what: Act) -> None:
         """Something that a key asks for. Before there is a session, only leaving is possible."""
         if self.conductor is not None:
             self.conductor.act(what)

@@ -5,8 +5,8 @@ command does.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, assert_never
 
 from textual.command import CommandPalette
 
@@ -22,6 +22,7 @@ from kimicode.interactive.wizard import set_up
 from kimicode.messages import Image
 from kimicode.model.target import resolve
 from kimicode.settings import UiSettings
+from kimicode.tui.acts import Act
 from kimicode.tui.app import KimicodeApp
 from kimicode.tui.calling import Calling
 from kimicode.tui.dialogs.base import Dialog
@@ -159,27 +160,31 @@ class Conductor:
         command = find(name)
         return command.complete(self.desk) if command is not None and command.complete is not None else ()
 
-    def act(self, what: str) -> None:
+    def act(self, what: Act) -> None:
         """What a key of the application asks for."""
-        actions: dict[str, Callable[[], None]] = {
-            "interrupt": self._interrupt,
-            "withdraw": self._withdraw,
-            "stop": self._stop,
-            "leave": self.leave,
-            "end": self._end_of_input,
-            "go on": self.desk.go_on,
-            "help": lambda: self.desk.background(self.person.help()),
-            "panel": self._main.toggle_panel,
-            "find": self._main.find_bar.open,
-            "unfold": self._main.toggle_folds,
-            "plan": lambda: self._command("/plan"),
-            "model": lambda: self._command("/model"),
-            "permission": lambda: self._command("/permission"),
-            "previous": lambda: self._main.walk(-1),
-            "following": lambda: self._main.walk(1),
-            "palette": self._palette,
-        }
-        actions[what]()
+        match what:
+            case "interrupt":
+                self._interrupt()
+            case "withdraw":
+                self._withdraw()
+            case "stop":
+                self._stop()
+            case "end":
+                self._end_of_input()
+            case "leave":
+                self.leave()
+            case "go on":
+                self.desk.go_on()
+            case "help":
+                self.desk.background(self.person.help())
+            case "plan" | "model" | "permission":
+                self._command(f"/{what}")
+            case "palette":
+                self._palette()
+            case "panel" | "find" | "unfold" | "previous" | "following":
+                self._main.act_here(what)
+            case _:
+                assert_never(what)
 
     def _command(self, line: str) -> None:
         self.desk.background(perform(self.desk, line))

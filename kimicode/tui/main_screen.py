@@ -5,8 +5,8 @@ that matters fits. What this module does not do: know a session (`Conductor` doe
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Final, Literal, assert_never
 
 import msgspec
 from textual import events, on
@@ -19,11 +19,12 @@ from textual.widget import Widget
 
 from kimicode.interactive.view.status import Status
 from kimicode.interactive.waiting import Waiting
-from kimicode.messages import Image
 from kimicode.settings import UiSettings
+from kimicode.tui.acts import Act
 from kimicode.tui.bars import Bar, activity_text, header_text, keys_text
 from kimicode.tui.draw.values import Look, Palette
 from kimicode.tui.find_bar import FindBar
+from kimicode.tui.listener import Listener
 from kimicode.tui.panel import SidePanel
 from kimicode.tui.prompt.editor import PromptEditor
 from kimicode.tui.transcript.messages import CopyRequested, Found, NewBelow, OpenRequested, QuoteRequested, WantDiffs
@@ -38,30 +39,6 @@ _IDLE_KEYS: Final = (
     ("Ctrl+F", "find"),
 )  # fmt: skip
 _BUSY_KEYS: Final = (("Esc", "stop"), ("Enter", "send next"), ("Ctrl+S", "say now"), ("Ctrl+O", "unfold"), ("F1", "help"), ("F2", "panel"))
-
-
-class Listener(Protocol):
-    """Who is told what the user does here."""
-
-    def sent(self, text: str, images: Sequence[Image], *, now: bool) -> None:
-        """Something was entered."""
-        ...
-
-    def want_diffs(self, call_id: str) -> None:
-        """A call is to be seen whose changes nobody looked up."""
-        ...
-
-    def copy(self, text: str) -> None:
-        """Text is to go into the clipboard."""
-        ...
-
-    def open(self, text: str) -> None:
-        """A block is to be read in an editor."""
-        ...
-
-    def act(self, what: str) -> None:
-        """A key asks for something."""
-        ...
 
 
 class MainScreen(Screen[None]):
@@ -202,6 +179,22 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         self._hint = text
         self._draw()
 
+    def act_here(self, what: Literal["panel", "find", "unfold", "previous", "following"]) -> None:
+        """What a key asks of the screen itself."""
+        match what:
+            case "panel":
+                self.toggle_panel()
+            case "find":
+                self.find_bar.open()
+            case "unfold":
+                self.toggle_folds()
+            case "previous":
+                self.walk(-1)
+            case "following":
+                self.walk(1)
+            case _:
+                assert_never(what)
+
     def toggle_panel(self) -> None:
         """Show the panel, or hide it."""
         self._wanted = not self.has_class("-panel")
@@ -329,7 +322,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         self.prompt.set_text(f"{self.prompt.text}{event.text}")
         self.prompt.focus()
 
-    def _act(self, what: str) -> None:
+    def _act(self, what: Act) -> None:
         if self._listener is not None:
             self._listener.act(what)
         elif what in ("interrupt", "end"):

@@ -21,6 +21,7 @@ from kimicode.session.pace import paced
 from kimicode.session.preimages import PreImages
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings
+from kimicode.tui.acts import Act
 from kimicode.tui.app import Conducting, KimicodeApp, Order, run_app
 
 _BATCH_S: Final = 0.05
@@ -112,19 +113,13 @@ class Player:
         del name
         return ()
 
-    def act(self, what: str) -> None:
+    def act(self, what: Act) -> None:
         """Only what concerns the view."""
         match what:
             case "interrupt" | "leave" | "end":
                 self._app.exit(0)
-            case "panel":
-                self._app.main.toggle_panel()
-            case "find":
-                self._app.main.find_bar.open()
-            case "unfold":
-                self._app.main.toggle_folds()
-            case "previous" | "following":
-                self._app.main.walk(-1 if what == "previous" else 1)
+            case "panel" | "find" | "unfold" | "previous" | "following":
+                self._app.main.act_here(what)
             case _:
                 self._app.main.hint(_RECORDING)
 
