@@ -87,7 +87,7 @@ def settings(theme: str, *rules: str) -> Settings:
 
 
 PICTURES: dict[str, tuple[Settings, tuple[int, int], Act]] = {
-    "full-screen": (settings("dark"), (124, 36), ended),
+    "full-screen": (settings("dark"), (124, 40), ended),
     "approval": (settings("dark", "write(**)"), (100, 28), asked),
     "light": (settings("light"), (84, 30), ended),
 }
