@@ -1,6 +1,6 @@
 """The pictures of the full-screen UI in the documentation: the real application, a real session, the model in the box.
 
-    python -m docs.screens [full-screen] [approval] [light]
+    python -m docs.screens [full-screen] [approval]
 
 Run it again whenever the user interface or the model in the box changes. What this script does not do: draw anything itself, or edit what
 is on the screen, but for the name of the temporary folder.
@@ -89,7 +89,6 @@ def settings(theme: str, *rules: str) -> Settings:
 PICTURES: dict[str, tuple[Settings, tuple[int, int], Act]] = {
     "full-screen": (settings("dark"), (124, 40), ended),
     "approval": (settings("dark", "write(**)"), (100, 28), asked),
-    "light": (settings("light"), (84, 30), ended),
 }
 
 
