@@ -74,7 +74,7 @@ def test_the_terminal_is_lent_where_it_is_wanted(tmp_path: Path) -> None:
         await run_shell(world.desk, shell, "printf '\\033[?1049h'; sleep 600")
         assert person.lent == 1
         person.answers = [True]
-        await run_shell(world.desk, shell, "printf '\\033[?1049h'; test -e again || { touch again; sleep 600; }")
+        await run_shell(world.desk, shell, "test -e again && exit; touch again; printf '\\033[?1049h'; sleep 600")
         assert person.lent == 2
 
     live(tmp_path, [], act, person=person)
