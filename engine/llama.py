@@ -150,9 +150,15 @@ class _Log:
         return next((line.split(": ", 1)[-1] for line in lines), "llama.cpp gave no reason")
 
 
-@functools.cache
 def _library() -> _Log:
-    """Start llama.cpp once a process and take over its log."""
+    """Start llama.cpp once a process, and take over its log, which somebody else may have taken since."""
+    log = _started()
+    api.llama_log_set(log.callback, ctypes.c_void_p(0))
+    return log
+
+
+@functools.cache
+def _started() -> _Log:
     log = _Log()
     # A failed assertion would otherwise start a debugger on this process to print its stack.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
