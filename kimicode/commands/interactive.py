@@ -18,6 +18,7 @@ from kimicode.commands.headless import read_prompt
 from kimicode.commands.worktree import enter
 from kimicode.errors import UsageError
 from kimicode.settings import Settings, UiSettings, load_settings
+from kimicode.tui.frames import paint_soon
 from kimicode.wish import Wish
 
 _DUMB: Final = frozenset({"", "dumb", "unknown"})
@@ -54,6 +55,7 @@ def interactive(
     settings = _with_ui(load_settings(os.environ, flags, sandbox=sandbox), ui)
     workspace = current_folder() if worktree is None else enter(worktree)
     if not plain and wants_full_screen(settings.ui, os.environ, sys.stdin, sys.stdout, sys.platform):
+        paint_soon()
         full = cast("_FullScreen", importlib.import_module("kimicode.tui.app").run_tui)
         return full(settings, environ=os.environ, workspace=workspace, resume=resume, latest=latest, prompt=prompt or "")
     line = cast("_Line", importlib.import_module("kimicode.line.mode").run_line)

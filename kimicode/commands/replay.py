@@ -18,6 +18,7 @@ from kimicode.home import kimicode_home
 from kimicode.session.log import read_events
 from kimicode.session.store import SessionStore
 from kimicode.settings import Settings, load_settings
+from kimicode.tui.frames import paint_soon
 
 
 class _Play(Protocol):
@@ -39,5 +40,6 @@ def replay(name: str, speed: float, screen: bool) -> int:
         return 0
     if why := cannot_show(os.environ, sys.stdin, sys.stdout, sys.platform):
         raise UsageError(f"the full-screen UI can't be shown: {why}", hint="Leave --screen out.")
+    paint_soon()
     play = cast("_Play", importlib.import_module("kimicode.tui.player").play)
     return play(events, speed, load_settings(os.environ, {}), os.environ)
