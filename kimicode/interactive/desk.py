@@ -331,9 +331,11 @@ class Desk:
         phase = self.status.phase
         self._set(msgspec.structs.replace(self.status, phase="asking", since=self._clock()))
         self.watcher.attention("asked")
+        self.watcher.changed(self.transcript.asked(question.tool, waits=True))
         try:
             return await self.person.approve(question)
         finally:
+            self.watcher.changed(self.transcript.asked(question.tool, waits=False))
             self._set(msgspec.structs.replace(self.status, phase=phase, since=self._clock()))
 
     async def _ask(self, question: str, options: tuple[str, ...]) -> str | None:

@@ -49,7 +49,7 @@ class Called(msgspec.Struct, frozen=True):
 
     `output` is what a running call has printed lately, `result` its whole answer once there is one. `changes` are what it did to files;
     `diffs` the same with texts, None where nobody has looked them up yet. `grave`: it failed, and nothing in the turn made up for it.
-    `decided` is what a person answered when they were asked, with the reason, or empty.
+    `asked`: it waits for a person; `decided` is what they answered, with the reason, or empty.
     """
 
     call: ToolCall
@@ -60,6 +60,7 @@ class Called(msgspec.Struct, frozen=True):
     changes: tuple[FileChange, ...] = ()
     diffs: tuple[FileText, ...] | None = None
     grave: bool = False
+    asked: bool = False
     decided: str = ""
 
 

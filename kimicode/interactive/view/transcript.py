@@ -130,6 +130,14 @@ class Transcript:
                 return self._set(index, msgspec.structs.replace(block, output=(block.output + text)[-LIVE_CHARS:]))
         return _NOTHING
 
+    def asked(self, tool: str, waits: bool) -> range:
+        """A call of `tool` waits for a person, or does no longer."""
+        for index in range(len(self._blocks) - 1, self._turn - 1, -1):
+            block = self._blocks[index]
+            if isinstance(block, Called) and block.call.name == tool and (block.state == "running" if waits else block.asked):
+                return self._set(index, msgspec.structs.replace(block, asked=waits))
+        return _NOTHING
+
     def looked_up(self, call_id: str, diffs: tuple[FileText, ...]) -> range:
         """The texts of what a call changed, found by somebody who may look at files."""
         return self._change(call_id, lambda called: msgspec.structs.replace(called, diffs=diffs))

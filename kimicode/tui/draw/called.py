@@ -39,7 +39,8 @@ def draw_call(block: Called, look: Look, *, fold: bool) -> Drawn:
     lines = strips(_headlines(block, said, look), look.width)
     if not fold:
         lines += strips(_whole(block, said, look), look.width)
-    if block.diffs:
+    # What a command did to files is a matter of its own: its headline counts them.
+    if block.diffs and (block.call.name in CHANGES or not fold):
         lines += _diff(block, look, fold)
     lines += strips(_below(block, look, fold), look.width)
     wants = changing and (block.call.name in CHANGES or not fold)
@@ -49,6 +50,8 @@ def draw_call(block: Called, look: Look, *, fold: bool) -> Drawn:
 def _headlines(block: Called, said: Described, look: Look) -> list[Line]:
     palette = look.palette
     sign, word, token = state_of(block.state, grave=block.grave)
+    if block.asked:
+        sign, word, token = "?", "waits for you", "warning"
     exit_word = _exit_word(block)
     if exit_word and block.state == "done":
         sign, token = "✗", "warning"

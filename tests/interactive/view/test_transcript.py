@@ -188,6 +188,16 @@ def test_what_a_person_decided_stands_with_the_call() -> None:
     assert blocks(ToolCallReady(one), Decided("shell", "rm x", "no", "too much"))[0] == Called(one, decided="no: too much")
 
 
+def test_a_call_that_waits_for_a_person_says_so_until_it_does_not() -> None:
+    one, two = call("write", 0), call("read", 1)
+    transcript = Transcript([ToolCallReady(one), ToolCallReady(two)])
+    assert transcript.asked("write", waits=True) == range(1)
+    assert transcript.blocks[0] == Called(one, asked=True)
+    transcript.asked("write", waits=False)
+    assert list(transcript.blocks) == [Called(one), Called(two)]
+    assert transcript.asked("network", waits=True) == range(0)
+
+
 def test_the_users_own_commands() -> None:
     transcript = Transcript()
     transcript.begin_shell("ls")

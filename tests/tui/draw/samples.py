@@ -58,6 +58,15 @@ def ended(status, error=""):
 
 LOG = "\n".join(f"tests/test_{at}.py ..... [{at} %]" for at in range(40))
 
+MADE = Called(
+    call("shell", '{"command": "make out"}'),
+    "done",
+    result="[exit 0]",
+    changes=(FileChange("out", FileState(), FileState("file", 0o644, "d", size=4)),),
+    diffs=(FileText("out", None, "made\n"),),
+)
+"""A command that made a file: what it made is seen when the call is unfolded."""
+
 SAMPLES: dict[str, tuple[tuple[Block, bool], ...]] = {
     "opened": (
         (Opened(SessionStarted("s", "/home/me/project", "kimi-k2.6", "https://api.moonshot.ai", "ask", (), sandbox="landlock")), True),
@@ -88,6 +97,9 @@ SAMPLES: dict[str, tuple[tuple[Block, bool], ...]] = {
         (Called(call("shell", '{"command": "make\\nmake test"}'), "done", result="ok\n[exit 0]", seconds=0.1, decided="once"), False),
         (Called(call("shell", '{"command": "rm -rf /"}'), "refused", result="Refused: no", grave=True, decided="no: not that"), True),
         (Called(call("shell", '{"command": "sleep 9"}'), "stopped"), True),
+        (Called(call("shell", '{"command": "make"}'), asked=True), True),
+        (MADE, True),
+        (MADE, False),
     ),
     "called-files": (
         (Called(call("read", '{"path": "src/size.py", "offset": 3}'), "done", result=BEFORE, seconds=0.01), True),
