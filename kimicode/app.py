@@ -134,22 +134,16 @@ def open_session(
     """
     check_workspace(workspace)
     contract = None if wish.schema is None else Contract(wish.schema)
-    notices: list[Callable[[str], None]] = []
-    progress: list[Callable[[Event], None]] = []
+    voice = _Voice()
     client = model or make_client(
-        resolve(settings.endpoint, settings.model, environ),
-        environ,
-        on_notice=lambda text: notices[0](text) if notices else None,
-        on_progress=lambda event: progress[0](event) if progress else None,
+        resolve(settings.endpoint, settings.model, environ), environ, on_notice=voice.tell, on_progress=voice.emit
     )
     store = SessionStore(kimicode_home(environ))
     session_id, log, past = _log(store, wish, workspace)
 
     diary = _Diary(log, face, past.replayed.title)
-    emit = diary.emit
+    emit = voice.emits = diary.emit
     turns = Turns()
-    notices.append(lambda text: emit(Notice(text)))
-    progress.append(emit)
     try:
         scratch = store.scratch(session_id)
         safety = secure(settings, workspace, environ, scratch=scratch)
@@ -160,17 +154,7 @@ def open_session(
     except BaseException:
         log.close()
         raise
-    gate = Gate(
-        safety.policy,
-        safety.rules,
-        safety.situation,
-        safety.where,
-        approver=approver,
-        grants=grants,
-        turns=turns,
-        emit=emit,
-        remember=lambda rule: _remember(rule, environ),
-    )
+    gate = _gate(safety, _Asking(approver, grants, turns), emit, environ)
     keeping = Keeping(safety, gate, store, emit, scratch=scratch, environ=environ, strict=True)
     code = _Code(workspace, environ)
     context = ToolContext(workspace, safety.policy, scratch, code=code.codebase)
@@ -178,13 +162,51 @@ def open_session(
         client,
         Toolbox(tools, context, gate=gate, keeper=keeping),
         emit,
-        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context, code.filling, notices[0])),
+        opening=opening_for(client.info.profile, lambda: _look_around(workspace, context, code.filling, voice.tell)),
         context=Context(past.replayed.conversation, starts=past.replayed.starts),
         options=Options(limits=settings.limits, thinking=Thinking(settings.thinking), session_id=session_id),
         contract=contract,
         step=past.replayed.steps,
     )
     return Session(session_id, agent, diary, client, gate, keeping, code)
+
+
+class _Voice:
+    """What a model's client has to say, once there is a session to hear it."""
+
+    def __init__(self) -> None:
+        self.emits: Callable[[Event], None] | None = None
+
+    def tell(self, text: str) -> None:
+        """A sentence for the user."""
+        self.emit(Notice(text))
+
+    def emit(self, event: Event) -> None:
+        """An event."""
+        if self.emits is not None:
+            self.emits(event)
+
+
+class _Asking(msgspec.Struct, frozen=True):
+    """Who can be asked, what they allowed already, and whose turn it is."""
+
+    approver: Approver | None
+    grants: Grants | None
+    turns: Turns
+
+
+def _gate(safety: Safety, asking: _Asking, emit: Callable[[Event], None], environ: Mapping[str, str]) -> Gate:
+    return Gate(
+        safety.policy,
+        safety.rules,
+        safety.situation,
+        safety.where,
+        approver=asking.approver,
+        grants=asking.grants,
+        turns=asking.turns,
+        emit=emit,
+        remember=lambda rule: _remember(rule, environ),
+    )
 
 
 def check_workspace(workspace: Path) -> None:
