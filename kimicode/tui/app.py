@@ -125,6 +125,7 @@ class KimicodeApp(App[object]):
         self.last_key = 0.0
         self.main: MainScreen
         self._tells_focus = False
+        self._early: Act | None = None
         self.restyle(order.settings.ui)
 
     @property
@@ -164,14 +165,18 @@ class KimicodeApp(App[object]):
                 await asyncio.to_thread(importlib.import_module, late)
             bring = cast(Bring, module.Conductor)
         self.conductor = bring(self)
+        if self._early is not None:
+            self.call_later(self.conductor.act, self._early)
         await self.conductor.begin()
 
     def action_act(self, what: Act) -> None:
-        """Something that a key asks for. Before there is a session, only leaving is possible."""
+        """Something that a key asks for. What comes in the moment before anybody can do it is done then; leaving is always possible."""
         if self.conductor is not None:
             self.conductor.act(what)
         elif what in ("interrupt", "leave"):
             self.exit(0)
+        else:
+            self._early = what
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Ctrl+C leaves a dialog where there is one. Keys of the application do not reach dialogs otherwise."""

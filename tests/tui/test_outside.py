@@ -126,6 +126,16 @@ def test_what_is_no_terminal_has_no_background() -> None:
         os.close(write)
 
 
+def test_a_key_before_anybody_can_act_is_not_lost() -> None:
+    async def main() -> None:
+        app = KimicodeApp(ORDER, lambda app: Player(app, (), 0.0))
+        app.action_act("panel")
+        async with app.run_test(size=(100, 30)) as pilot:
+            await until(pilot, lambda: app.main.has_class("-panel"))
+
+    asyncio.run(main())
+
+
 def test_a_recording_takes_no_words() -> None:
     events = (SessionStarted("s", "/nowhere/bakery", "kimi-k2.6", "moonshot", "workspace", ()),)
 
