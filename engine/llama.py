@@ -9,7 +9,6 @@ ones), tokenise, or sample. Nothing here is thread-safe: use one thread.
 import ctypes
 import functools
 import os
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -30,6 +29,7 @@ from engine.devices import Kind, devices
 from engine.errors import DecodeError, EngineError, ModelFileError
 from engine.expert_cache import ExpertCache, ExpertState
 from engine.expert_loading import Kept, bytes_read, leaves, load_around, open_store
+from engine.llama_log import Log
 from engine.machine import Memory, memory, numa_nodes
 from engine.native.build import TARGET
 from engine.native.plugin import DEFAULT, STOCK, Attention, Loaded, load
@@ -39,9 +39,6 @@ from engine.placement import Placement, apply, overrides
 
 Logits = NDArray[np.float32]
 
-LOG_LINES: Final = 40
-"""How many of llama.cpp's latest complaints are remembered: enough to hold the cause of a failed load."""
-
 SMALL_MODEL: Final = 128 * 1024 * 1024
 """Bytes under which a model file is too small for more than one thread."""
 
@@ -50,10 +47,6 @@ LARGE_BATCH: Final = 32
 
 SMALL_MODEL_THREADS: Final = 4
 """How many threads a small model's batches may use."""
-
-_WARNING: Final = 3
-_ERROR: Final = 4
-_CONTINUED: Final = 5
 
 _INVALID: Final = -1
 """llama.cpp's status of a batch that it can't compute as it is; what is below failed in a computation."""
@@ -125,44 +118,19 @@ def batch_threads(size: int) -> int:
     return min(cpus, SMALL_MODEL_THREADS) if size < SMALL_MODEL else cpus
 
 
-class _Log:
-    """llama.cpp's log callback, one for the process as in llama.cpp itself: keeps the latest warnings and errors."""
-
-    def __init__(self) -> None:
-        self._kept: dict[int, deque[str]] = {level: deque(maxlen=LOG_LINES) for level in (_ERROR, _WARNING)}
-        self._level = 0
-        self.callback = api.llama_log_callback(self._receive)
-
-    def _receive(self, level: int, text: bytes, _data: object) -> None:
-        if level != _CONTINUED:
-            self._level = level
-        if self._level in self._kept and (line := text.decode("utf-8", "replace").strip()):
-            self._kept[self._level].append(line)
-
-    def clear(self) -> None:
-        """Forget what was said so far."""
-        for lines in self._kept.values():
-            lines.clear()
-
-    def reason(self) -> str:
-        """The first error of the latest failure, or else the first warning: later ones only say that what called it failed too."""
-        lines = (line for kept in self._kept.values() for line in kept)
-        return next((line.split(": ", 1)[-1] for line in lines), "llama.cpp gave no reason")
-
-
-def _library() -> _Log:
+def _library() -> Log:
     """Start llama.cpp once a process, and take over its log, which somebody else may have taken since."""
     log = _started()
-    api.llama_log_set(log.callback, ctypes.c_void_p(0))
+    log.take()
     return log
 
 
 @functools.cache
-def _started() -> _Log:
-    log = _Log()
+def _started() -> Log:
+    log = Log()
     # A failed assertion would otherwise start a debugger on this process to print its stack.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    api.llama_log_set(log.callback, ctypes.c_void_p(0))
+    log.take()
     api.llama_backend_init()
     if numa_nodes() > 1 and len(os.sched_getaffinity(0)) == os.cpu_count():
         # Threads are spread over the nodes and stay there. Where this process has only some CPUs, whoever gave it those placed it.

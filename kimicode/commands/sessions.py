@@ -65,14 +65,6 @@ def sessions_show(session_id: str) -> int:
     return 0
 
 
-def sessions_replay(session_id: str, speed: float) -> int:
-    """Write a session's events as they came, `speed` times as fast; 0 does not wait. The exit code."""
-    if not 0 <= speed < float("inf"):
-        raise UsageError(f"--speed {speed:g} is not possible", hint="1 is the real pace, 10 ten times as fast, 0 all at once.")
-    replay_events(_events(session_id), speed)
-    return 0
-
-
 def sessions_export(session_id: str, form: str, output: Path | None) -> int:
     """Write a session as `md` or `json` to a file or to stdout; the exit code. Raises `UsageError`, `SessionError`."""
     match form:

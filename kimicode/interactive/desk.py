@@ -102,7 +102,7 @@ class Desk:
         """
         await self._end_run()
         wanted = settings or self.settings
-        _, events = await self.host.open(wanted, wish)
+        events = await self.host.open(wanted, wish)
         self.settings = wanted
         self.transcript, status = await asyncio.to_thread(_read_back, events, Status(workspace=str(self.workspace)), self._clock())
         self.status = msgspec.structs.replace(status, context=self.host.context, phase="idle", calls=(), progress=None)

@@ -104,8 +104,8 @@ class Host:
         granted = self._session.grants if self._session is not None else self._grants
         return granted or Grants()
 
-    async def open(self, settings: Settings, wish: Wish) -> tuple[str, tuple[Event, ...]]:
-        """Open a session in place of the one that is open; its id, and its events so far. What was granted holds on.
+    async def open(self, settings: Settings, wish: Wish) -> tuple[Event, ...]:
+        """Open a session in place of the one that is open; its events so far. What was granted holds on.
 
         Raises `KimicodeError`; then no session is open.
         """
@@ -176,7 +176,7 @@ class Host:
     async def _over_there(self, work: Coroutine[object, object, _T]) -> _T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
-    async def _open(self, settings: Settings, wish: Wish) -> tuple[str, tuple[Event, ...]]:
+    async def _open(self, settings: Settings, wish: Wish) -> tuple[Event, ...]:
         await self._shut()
         self._flush()
         self._opening = True
@@ -194,7 +194,7 @@ class Host:
             )
         finally:
             self._opening = False
-        return self._session.id, tuple(read_events(self.store.path(self._session.id)))
+        return tuple(read_events(self.store.path(self._session.id)))
 
     async def _shut(self) -> None:
         session, self._session = self._session, None

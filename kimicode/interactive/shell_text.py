@@ -21,6 +21,7 @@ _SEQUENCE: Final = re.compile(
     r"|\x1b[ -/]+[0-~]|\x1b[0-Z\\\]^_`-~]"  # other escapes
 )
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
+_STRAY: Final = re.compile(r"\x1b(?!\[[0-9;:]*m)")
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
 _ALTERNATE: Final = re.compile(r"\x1b\[\?(?:47|1047|1049)h")
 _MOST_HELD: Final = 4_096
@@ -53,7 +54,8 @@ class ShellText:
         text = _SEQUENCE.sub(lambda found: found[0] if _COLOUR.fullmatch(found[0]) else "", text).replace("\r\n", "\n")
         if "\r" in text:
             text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-        return text.replace("\b", "")
+        # What was taken out of its middle may have made a sequence whole: only colours begin with an escape from here on.
+        return _STRAY.sub("", text.replace("\b", ""))
 
 
 class HeadTail:

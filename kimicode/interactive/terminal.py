@@ -1,4 +1,4 @@
-"""The terminal around the user interface: its title, and how bright its background is.
+"""The terminal around the user interface: its title, and the colour of its background.
 
 What this module does not do: write or read (a user interface does), or draw.
 """
@@ -20,7 +20,6 @@ BACKGROUND_QUERY: Final = f"{ESC}]11;?{ESC}\\"
 Rgb: TypeAlias = tuple[int, int, int]
 
 _REPLY: Final = re.compile(r"\x1b\]11;(?:rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})|#([0-9a-fA-F]{6}))")
-_BRIGHT: Final = 0.5
 
 
 def title_sequence(text: str) -> str:
@@ -36,12 +35,6 @@ def parse_background(reply: str) -> Rgb | None:
     if found[4]:
         return int(found[4][:2], 16), int(found[4][2:4], 16), int(found[4][4:], 16)
     return _byte(found[1]), _byte(found[2]), _byte(found[3])
-
-
-def is_dark(colour: Rgb) -> bool:
-    """True for a background that wants bright letters (by its luma, ITU-R BT.709)."""
-    red, green, blue = (part / 255 for part in colour)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue < _BRIGHT
 
 
 def _byte(digits: str) -> int:

@@ -1,9 +1,12 @@
-"""How commands say numbers, times and texts: short, plain, on one line.
+"""How commands and the full-screen UI say numbers, times and texts: short, plain, on one line.
 
 What this module does not do: make text harmless (whoever shows it does).
 """
 
 from datetime import datetime
+from typing import Final
+
+_UNITS: Final = ((1_000_000, "M"), (1_000, "k"))
 
 
 def one_line(text: str, most: int = 70) -> str:
@@ -25,25 +28,46 @@ def time_of(at: str) -> str:
         return ""
 
 
-def money(usd: float | None) -> str:
-    """An amount, as exactly as it matters."""
-    return "price unknown" if usd is None else f"${usd:.2f}" if usd >= 10 else f"${usd:.4f}"
+def count(number: float) -> str:
+    """`950`, `12.3k`, `262k`, `1.2M`."""
+    for size, unit in _UNITS:
+        if number >= size * 0.9995:
+            value = number / size
+            return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
+    return f"{number:.0f}"
 
 
 def duration(seconds: float) -> str:
-    """`0.8 s`, `42 s`, `3 min 5 s`, `2 h 4 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
+    """`4 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def money(usd: float | None) -> str:
+    """`$0.0123`, `$1.20`; empty where it is not known."""
+    if usd is None:
+        return ""
+    return f"${usd:.4f}" if usd < 0.1 else f"${usd:.2f}"
 
 
 def percent(share: float) -> str:
-    """A share of 1."""
-    return f"{share:.0%}"
+    """`12 %`; what is not nothing is not shown as nothing."""
+    return "<1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
+
+
+def size(number: float) -> str:
+    """Bytes: `512 B`, `14 MB`, `571 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
 
 
 def switched(word: str) -> bool | None:

@@ -11,9 +11,10 @@ from textual.widgets import Static
 
 from kimicode.interactive.view.status import Status
 from kimicode.interactive.waiting import Waiting
+from kimicode.interactive.wording import duration, money
 from kimicode.text import Untrusted, render_safe
 from kimicode.tui.draw.values import Palette
-from kimicode.tui.wording import duration, fill, money, phase, where
+from kimicode.tui.wording import fill, phase, where
 
 _BAR: Final = 16
 

@@ -152,6 +152,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
     def restyle(self, ui: UiSettings, palette: Palette) -> None:
         """Other looks, from now on."""
         self._ui, self._palette, self._width = ui, palette, 80
+        self.transcript.set_max_width(ui.width)
         self.transcript.set_look(self.look)
         self._place()
         self._draw()

@@ -14,9 +14,10 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from kimicode.interactive.view.status import Engine, PlanItem, Status, Touched
+from kimicode.interactive.wording import count, money, percent
 from kimicode.text import Untrusted, render_safe
 from kimicode.tui.draw.values import Palette
-from kimicode.tui.wording import count, fill, lines, money, percent, where
+from kimicode.tui.wording import fill, lines, where
 
 WIDTH: Final = 36
 _SIGNS: Final = {"done": ("✓", "ok"), "in_progress": ("▸", "accent"), "pending": ("·", "muted")}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kimicode.commands.sessions import replay_events, sessions_export, sessions_list, sessions_replay, sessions_show
+from kimicode.commands.replay import replay
+from kimicode.commands.sessions import replay_events, sessions_export, sessions_list, sessions_show
 from kimicode.errors import KimicodeError, UsageError
 from kimicode.events import (
     Event,
@@ -98,7 +99,7 @@ def test_show_and_replay_tell_the_story(store: SessionStore, capsys: pytest.Capt
     session_id = add(store, Path.cwd(), "please fix it")
     assert sessions_show(session_id[-4:]) == 0
     shown = capsys.readouterr().out
-    assert sessions_replay(session_id, 0) == 0
+    assert replay(session_id, 0, screen=False) == 0
     replayed = capsys.readouterr().out
     for out in (shown, replayed):
         assert "please fix it" in out
@@ -136,7 +137,15 @@ def test_replay_keeps_the_time(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
 def test_impossible_speed(speed: float, store: SessionStore) -> None:
     with pytest.raises(UsageError, match="--speed"):
-        sessions_replay(add(store, Path.cwd(), "x"), speed)
+        replay(add(store, Path.cwd(), "x"), speed, screen=False)
+
+
+def test_a_log_file_is_played_as_well_and_a_screen_needs_a_terminal(store: SessionStore, capsys: pytest.CaptureFixture[str]) -> None:
+    log = str(store.path(add(store, Path.cwd(), "please fix it")))
+    assert replay(log, 0, screen=False) == 0
+    assert "please fix it" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="no terminal"):
+        replay(log, 0, screen=True)
 
 
 def test_export_to_a_file_and_to_a_pipe(store: SessionStore, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -187,6 +196,6 @@ def test_a_title_stands_for_the_prompt_and_is_told_once(store: SessionStore, cap
     shown = capsys.readouterr().out
     assert shown.rstrip().endswith("  the lexer")
     assert "please" not in shown
-    sessions_replay(session_id, 0)
+    replay(session_id, 0, screen=False)
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if line.startswith("[named")] == ["[named: the parser]", "[named: the lexer]"]

@@ -1,9 +1,11 @@
 """llama.cpp through its C API, with a tiny model of K2's architecture."""
 
+import ctypes
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import llama_cpp.llama_cpp as api
 import numpy as np
 import pytest
 
@@ -112,6 +114,15 @@ def test_a_refused_file_has_a_reason(tmp_path: Path, capfd: pytest.CaptureFixtur
     with pytest.raises(ModelFileError, match="No such file"):
         Llama(tmp_path / "absent.gguf", Options(cells=256))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_reason_is_there_although_somebody_else_took_the_log(tmp_path: Path) -> None:
+    text = tmp_path / "notes.gguf"
+    text.write_text("just text")
+    deaf = api.llama_log_callback(lambda _level, _text, _data: None)
+    api.llama_log_set(deaf, ctypes.c_void_p(0))
+    with pytest.raises(ModelFileError, match="invalid magic"):
+        Llama(text, Options(cells=256))
 
 
 def test_loading_stops_when_nobody_wants_it(path: Path) -> None:

@@ -42,8 +42,12 @@ class Steps:
 class Scripted:
     """The person. `said`, `pages`, `menus` and so on are what they saw; `previews` are looked at with each menu."""
 
-    def __init__(self, answers: Iterable[Reply] = ()) -> None:
+    def __init__(self, answers: Iterable[Reply] = (), approval: Answer = Answer()) -> None:  # noqa: B008 - a frozen value
         self.answers = list(answers)
+        self.approval = approval
+        self.approvals: list[Question] = []
+        self.hesitates = False
+        self.taken_away = False
         self.said: list[tuple[str, Level]] = []
         self.pages: list[Page] = []
         self.menus: list[Menu] = []
@@ -100,7 +104,14 @@ class Scripted:
         return answer
 
     async def approve(self, question: Question) -> Answer:
-        return Answer()
+        self.approvals.append(question)
+        try:
+            if self.hesitates:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.taken_away = True
+            raise
+        return self.approval
 
     async def work(self, title: str, job: Callable[[Step], Awaitable[None]]) -> bool:
         self.jobs.append(title)
@@ -117,14 +128,18 @@ class Watching:
 
     def __init__(self) -> None:
         self.wanted: list[Attention] = []
+        self.statuses: list[Status] = []
+        self.replacements = 0
         self.looks: list[UiSettings] = []
         self.left = False
 
     def changed(self, blocks: range) -> None: ...
 
-    def replaced(self) -> None: ...
+    def replaced(self) -> None:
+        self.replacements += 1
 
-    def status(self, status: Status) -> None: ...
+    def status(self, status: Status) -> None:
+        self.statuses.append(status)
 
     def attention(self, why: Attention) -> None:
         self.wanted.append(why)

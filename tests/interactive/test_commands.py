@@ -452,12 +452,12 @@ def test_context_cost_and_status(tmp_path: Path) -> None:
         for line in ("/context", "/usage", "/status"):
             await world.do(line)
         window, bill, now = map(text_of, world.person.pages)
-        assert "2,020 of 100,000 tokens (2%)" in window
+        assert "2,020 of 100,000 tokens (2 %)" in window
         assert "system prompt: " in window
         assert "tools: " in window
         assert "your words: " in window
         assert "free: " in window
-        assert "2,000 | 1,500 | 75%" in window
+        assert "2,000 | 1,500 | 75 %" in window
         assert "scripted at scripted | 2 | 3,000 | 1,500 | 30 | 0" in bill
         assert world.desk.session_id in now
         assert "scripted at scripted" in now

@@ -1,140 +1,21 @@
 """A session with a person at it: prompts run, wait, are steered and stopped; questions reach the person; what changed is looked up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+import threading
 from pathlib import Path
 
 import pytest
 
 from kimicode.errors import UsageError
 from kimicode.events import ShellRan, Titled
-from kimicode.interactive.desk import Desk
-from kimicode.interactive.person import Field, Form, Level, Menu, Page, Step
 from kimicode.interactive.view.blocks import Answered, Called, Ended, Prompted, Told
-from kimicode.interactive.view.status import Status
-from kimicode.interactive.watcher import Attention
 from kimicode.messages import Assistant, ToolCall
 from kimicode.model.client import Text
-from kimicode.model.scripted import Entry, Pause, ScriptedClient
-from kimicode.sandbox.approval import Answer, Choice, Question
-from kimicode.settings import PermissionRules, Settings, UiSettings
+from kimicode.model.scripted import Pause
+from kimicode.sandbox.approval import Answer, Choice
+from kimicode.settings import PermissionRules, Settings
 from kimicode.wish import Wish
-
-WAIT_S = 30.0
-
-
-class Somebody:
-    """A person who answers what they were told to, and remembers what they were asked and told."""
-
-    def __init__(self, answer: Answer = Answer()) -> None:  # noqa: B008
-        self.answer = answer
-        self.questions: list[Question] = []
-        self.said: list[tuple[str, Level]] = []
-        self.chosen: int | None = 0
-        self.menus: list[Menu] = []
-        self.never: asyncio.Event | None = None
-        self.taken_away = False
-
-    def say(self, text: str, level: Level = "info") -> None:
-        self.said.append((text, level))
-
-    async def show(self, page: Page) -> None: ...
-
-    async def choose(self, menu: Menu) -> int | None:
-        self.menus.append(menu)
-        return self.chosen
-
-    async def confirm(self, question: str, *, detail: str = "") -> bool:
-        return False
-
-    async def word(self, field: Field) -> str | None:
-        return "a word"
-
-    async def fill(self, form: Form) -> Mapping[str, str] | None:
-        return None
-
-    async def approve(self, question: Question) -> Answer:
-        self.questions.append(question)
-        if self.never is not None:
-            try:
-                await self.never.wait()
-            except asyncio.CancelledError:
-                self.taken_away = True
-                raise
-        return self.answer
-
-    async def work(self, title: str, job: Callable[[Step], Awaitable[None]]) -> bool:
-        return False
-
-
-class Watching:
-    """Sees what a user interface would be told."""
-
-    def __init__(self) -> None:
-        self.changes: list[range] = []
-        self.replacements = 0
-        self.statuses: list[Status] = []
-        self.wanted: list[Attention] = []
-
-    def changed(self, blocks: range) -> None:
-        self.changes.append(blocks)
-
-    def replaced(self) -> None:
-        self.replacements += 1
-
-    def status(self, status: Status) -> None:
-        self.statuses.append(status)
-
-    def attention(self, why: Attention) -> None:
-        self.wanted.append(why)
-
-    def restyled(self, ui: UiSettings) -> None: ...
-
-    def leave(self) -> None: ...
-
-
-class World:
-    """A desk in a workspace of its own, with a model that follows a script."""
-
-    def __init__(self, tmp_path: Path, script: list[Entry], settings: Settings, person: Somebody) -> None:
-        self.workspace = tmp_path / "work"
-        self.workspace.mkdir(exist_ok=True)
-        environ = {"HOME": str(tmp_path), "KIMICODE_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)}
-        self.model = ScriptedClient(script)
-        self.person, self.watching = person, Watching()
-        self.desk = Desk(person, self.watching, settings=settings, environ=environ, workspace=self.workspace, model=self.model)
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while not true():  # noqa: ASYNC110 - it is not one thing that is waited for
-                await asyncio.sleep(0.005)
-
-    async def idle(self) -> None:
-        await self.until(lambda: not self.desk.busy)
-
-    def of(self, kind: type) -> list[object]:
-        return [block for block in self.desk.transcript.blocks if isinstance(block, kind)]
-
-
-Act = Callable[[World], Coroutine[object, object, None]]
-
-
-def live(tmp_path: Path, script: list[Entry], act: Act, *, settings: Settings | None = None, person: Somebody | None = None) -> World:
-    async def main() -> World:
-        world = World(tmp_path, script, settings or Settings(model="scripted"), person or Somebody())
-        try:
-            await world.desk.open(Wish())
-            await act(world)
-        finally:
-            await world.desk.aclose()
-        return world
-
-    return asyncio.run(main())
-
-
-def write(path: str, content: str, number: int = 0) -> Assistant:
-    call = ToolCall(f"functions.write:{number}", "write", f'{{"path": "{path}", "content": "{content}"}}')
-    return Assistant("", None, (call,))
+from tests.interactive.people import WAIT_S, Scripted, World, live, write
 
 
 def test_a_prompt_runs_and_is_seen(tmp_path: Path) -> None:
@@ -178,8 +59,6 @@ def test_stopping_keeps_what_was_said_and_holds_what_waits(tmp_path: Path) -> No
         await world.until(lambda: len(world.of(Ended)) == 2)
         assert world.of(Answered)[-1] == Answered("Then.")
 
-    import threading
-
     reached = threading.Event()
 
     class Reached(asyncio.Event):
@@ -220,7 +99,7 @@ def asking() -> Settings:
 
 def test_a_question_shows_the_whole_change_and_the_answer_counts(tmp_path: Path) -> None:
     for choice, there in ((Choice.NO, False), (Choice.ONCE, True)):
-        person = Somebody(Answer(choice, "not now" if choice is Choice.NO else ""))
+        person = Scripted(approval=Answer(choice, "not now" if choice is Choice.NO else ""))
 
         async def act(world: World, there: bool = there) -> None:
             world.desk.enter("Write.")
@@ -228,19 +107,19 @@ def test_a_question_shows_the_whole_change_and_the_answer_counts(tmp_path: Path)
             assert (world.workspace / "a.txt").exists() is there
 
         world = live(tmp_path, [write("a.txt", "x"), "Done."], act, settings=asking(), person=person)
-        (question,) = person.questions
+        (question,) = person.approvals
         assert [(file.path, file.before, file.after) for file in question.files] == [("a.txt", None, "x")]
         assert "asked" in world.watching.wanted
         assert any(status.phase == "asking" for status in world.watching.statuses)
 
 
 def test_stopping_takes_a_question_away(tmp_path: Path) -> None:
-    person = Somebody()
+    person = Scripted()
 
     async def act(world: World) -> None:
-        person.never = asyncio.Event()
+        person.hesitates = True
         world.desk.enter("Write.")
-        await world.until(lambda: bool(person.questions))
+        await world.until(lambda: bool(person.approvals))
         world.desk.interrupt()
         await world.idle()
 
@@ -251,8 +130,7 @@ def test_stopping_takes_a_question_away(tmp_path: Path) -> None:
 
 def test_the_model_may_ask(tmp_path: Path) -> None:
     call = ToolCall("functions.ask:0", "ask", '{"question": "Which?", "options": ["left", "right"]}')
-    person = Somebody()
-    person.chosen = 1
+    person = Scripted([1])
 
     async def act(world: World) -> None:
         world.desk.enter("Go.")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kimicode.interactive.clipboard import MOST_OSC_BYTES, copy, osc52, run_program
 from kimicode.interactive.notify import NOTHING, Message, decide, kind_of
 from kimicode.interactive.sequences import wrapped
-from kimicode.interactive.terminal import is_dark, parse_background, title_sequence
+from kimicode.interactive.terminal import parse_background, title_sequence
 from kimicode.settings import UiSettings
 
 ASKED = Message("kimicode", "Run `make`?")
@@ -92,11 +92,6 @@ def test_no_text_ends_its_sequence(text: str, term: str) -> None:
 )  # fmt: skip
 def test_the_background_is_read(reply: str, colour: tuple[int, int, int] | None) -> None:
     assert parse_background(reply) == colour
-
-
-def test_dark_and_light() -> None:
-    assert is_dark((30, 30, 46))
-    assert not is_dark((253, 246, 227))
 
 
 class Machine:

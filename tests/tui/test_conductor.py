@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 from textual.pilot import Pilot
 
 from kimicode.interactive.view.blocks import Answered, Called, Ended, Prompted, Ran
@@ -178,6 +179,19 @@ def test_a_theme_is_changed_at_once(tmp_path: Path) -> None:
         assert live.app.main.transcript.sheet.look.palette.name == "light"
 
     play(tmp_path, [], act)
+
+
+def test_text_is_set_as_wide_as_the_settings_say_at_once(tmp_path: Path) -> None:
+    async def act(live: Live) -> None:
+        await live.enter("Tell me.")
+        await live.until(lambda: live.of(Ended))
+        desk = live.conductor.desk
+        before = live.app.main.transcript.sheet.look.width
+        desk.restyle(msgspec.structs.replace(desk.settings.ui, width=40))
+        await live.until(lambda: live.app.main.transcript.sheet.look.width < before)
+        assert live.app.main.transcript.sheet.look.width <= 40
+
+    play(tmp_path, ["A long story. " * 20], act)
 
 
 def test_a_change_waits_for_a_person_and_no_is_no(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from rich.cells import cell_len
 from kimicode.events import EngineProgress
 from kimicode.interactive.view.status import Engine, Git, PlanItem, Status, Touched
 from kimicode.interactive.waiting import Prompt, Waiting
+from kimicode.interactive.wording import count, duration, money, percent, size
 from kimicode.messages import Usage
 from kimicode.tui.bars import activity_text, header_text, keys_text
 from kimicode.tui.panel import panel_text
 from kimicode.tui.themes import theme_for
-from kimicode.tui.wording import count, duration, fill, money, percent, phase, size
+from kimicode.tui.wording import fill, phase
 
 PALETTE = theme_for("dark").palette
 FULL = Status(

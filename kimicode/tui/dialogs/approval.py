@@ -8,14 +8,14 @@ What this module does not do: decide when a dialog may open (`person`), or draw 
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import ClassVar, Final, Literal, TypeAlias, assert_never
 
 import msgspec
 from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.strip import Strip
@@ -60,8 +60,8 @@ class Approval(Dialog[Answer]):
     Approval .approval--warning { color: $text-warning; text-style: bold; }
     Approval .approval--fact { color: $text-muted; }
     """
-    COMPONENT_CLASSES = {"approval--warning", "approval--fact"}  # noqa: RUF012
-    BINDINGS = [  # noqa: RUF012
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"approval--warning", "approval--fact"}
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "say('once')", "Yes, once", show=False),
         Binding("s", "say('session')", "Yes, for this session", show=False),
         Binding("a", "say('always')", "Yes, always: writes a rule", show=False),

@@ -10,10 +10,10 @@ What this module does not do: know what is asked, or who may interrupt whom (`pe
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual.app import App
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -49,7 +49,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog Button:focus { text-style: bold reverse; }
     """
 
-    BINDINGS = [Binding("f1", "help", "Help", show=False)]  # noqa: RUF012  Textual's own convention
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "help", "Help", show=False)]
 
     def __init__(self, nothing: T) -> None:
         super().__init__()

@@ -6,12 +6,13 @@ What this module does not do: filter (`matching`), or read keys but those that m
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -36,8 +37,8 @@ class Choices(ScrollView, can_focus=True):
         & > .choices--current { color: $text-success; text-style: bold; }
     }
     """
-    COMPONENT_CLASSES = {"choices--here", "choices--detail", "choices--current"}  # noqa: RUF012
-    BINDINGS = [  # noqa: RUF012
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"choices--here", "choices--detail", "choices--current"}
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "step(-1)", "Up", show=False),
         Binding("down", "step(1)", "Down", show=False),
         Binding("pageup", "page(-1)", "A page up", show=False),

@@ -3,8 +3,10 @@
 What this module does not do: approve calls (`approval`).
 """
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Static
 
@@ -21,7 +23,7 @@ class Confirm(Dialog[bool]):
     Confirm Static { width: auto; max-width: 100%; }
     Confirm Horizontal { height: 1; margin-top: 1; width: auto; }
     """
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "answer(False)", "No", show=False),
         Binding("y", "answer(True)", "Yes", show=False),
         Binding("up", "read(-1)", "Scroll up", show=False),

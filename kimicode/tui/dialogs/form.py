@@ -5,11 +5,11 @@ What this module does not do: know settings, or keep a value.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -37,7 +37,7 @@ class Pick(Widget, can_focus=True):
     Pick { height: 1; width: 1fr; background: $panel; }
     Pick:focus { background-tint: $foreground 10%; text-style: bold; }
     """
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step(-1)", "Choice before", show=False),
         Binding("right", "step(1)", "Next choice", show=False),
         Binding("enter,space", "open", "All choices", show=False),
@@ -86,7 +86,7 @@ class Pick(Widget, can_focus=True):
 class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
     """What scrolls. Up and down are for the fields in it, not for itself."""
 
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("pageup", "page_up", "A page up", show=False),
         Binding("pagedown", "page_down", "A page down", show=False),
     ]
@@ -107,7 +107,7 @@ class FormDialog(Dialog["dict[str, str] | None"]):
     FormDialog #help { height: 2; color: $text-muted; }
     FormDialog #buttons { height: 1; }
     """
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", show=False, priority=True),
         Binding("escape", "leave", "Leave", show=False),
         Binding("up", "app.focus_previous", "Field before", show=False),

@@ -7,6 +7,7 @@ What this module does not do: make text harmless, or colour it.
 """
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
@@ -55,7 +56,7 @@ class LinesView(ScrollView, can_focus=True):
         & > .lines-view--here { text-style: reverse; }
     }
     """
-    COMPONENT_CLASSES = {"lines-view--found", "lines-view--here"}  # noqa: RUF012  Textual's own convention
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines-view--found", "lines-view--here"}
 
     class Moved(Message):
         """Other lines are to be seen than before."""

@@ -4,11 +4,11 @@ What this module does not do: draw its parts (`Drawing` does).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, assert_never
+from typing import ClassVar, Final, assert_never
 
 import msgspec
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.strip import Strip
@@ -64,7 +64,7 @@ class PageDialog(Dialog[None]):
     PageDialog Line { display: none; }
     PageDialog.-searching Line { display: block; }
     """
-    BINDINGS = [  # noqa: RUF012  Textual's own convention
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Close", show=False),
         Binding("q", "withdraw", "Close", show=False),
         Binding("slash,ctrl+f", "search", "Search", show=False),

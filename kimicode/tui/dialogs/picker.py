@@ -7,12 +7,12 @@ What this module does not do: rank (`matching`) or draw options (`choices`).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.strip import Strip
@@ -52,7 +52,7 @@ class Picker(Dialog["int | None"]):
     Picker.-wide #preview { display: block; }
     Picker #whole { height: auto; max-height: 4; color: $text-muted; }
     """
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "withdraw", "Leave", show=False),
         Binding("shift+up", "read(-1)", "Scroll what is asked up", show=False),
         Binding("shift+down", "read(1)", "Scroll what is asked down", show=False),

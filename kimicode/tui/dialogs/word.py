@@ -3,8 +3,10 @@
 What this module does not do: keep what was typed.
 """
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
@@ -52,7 +54,7 @@ class WordDialog(Dialog["str | None"]):
     WordDialog VerticalScroll { height: auto; max-height: 60vh; scrollbar-size-vertical: 1; }
     WordDialog .wrong { height: auto; max-height: 3; }
     """
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "withdraw", "Leave", show=False),
         Binding("up", "read(-1)", "Scroll up", show=False),
         Binding("down", "read(1)", "Scroll down", show=False),

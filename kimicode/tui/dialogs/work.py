@@ -6,9 +6,10 @@ What this module does not do: run the job (`person`).
 
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
@@ -26,7 +27,7 @@ class WorkDialog(Dialog[bool]):
     WorkDialog #told { height: auto; max-height: 6; }
     WorkDialog #bar { height: 1; color: $text-primary; }
     """
-    BINDINGS = [Binding("escape", "withdraw", "Stop", show=False)]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "withdraw", "Stop", show=False)]
 
     def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(False)

@@ -8,6 +8,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from kimicode.interactive.view.blocks import Called
+from kimicode.interactive.wording import duration
 from kimicode.tui.draw.diff import diff_counts, draw_diff
 from kimicode.tui.draw.folding import Folded, folded, lines_in, unfolded
 from kimicode.tui.draw.head import Fact, first_line, headline, state_of
@@ -17,7 +18,6 @@ from kimicode.tui.draw.markdown import fence
 from kimicode.tui.draw.output import command, has_long, margin, output, tail_of
 from kimicode.tui.draw.tools import CHANGES, LOOKS, Described, describe, is_ours, plan_of
 from kimicode.tui.draw.values import Drawn, Look
-from kimicode.tui.wording import duration
 
 _DIFF_LINES: Final = 20
 _ERROR_LINES: Final = 3

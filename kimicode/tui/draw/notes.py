@@ -4,10 +4,10 @@ from typing import Final, assert_never
 
 from kimicode.events import RunFinished, RunStatus
 from kimicode.interactive.view.blocks import Ended, Opened, Told, WentBack
+from kimicode.interactive.wording import count, duration, money
 from kimicode.tui.draw.folding import unfolded
 from kimicode.tui.draw.lines import Line, clipped, hung, safe, source_lines, strips, wrapped
 from kimicode.tui.draw.values import Drawn, Look
-from kimicode.tui.wording import count, duration, money
 
 _MOST_CHARS: Final = 4_000
 

@@ -6,12 +6,12 @@ from rich.cells import cell_len, set_cell_size
 from textual.strip import Strip
 
 from kimicode.interactive.person import Code, Diff, Part, Prose, Rows, Share, Words
+from kimicode.interactive.wording import count, percent, size
 from kimicode.tui.draw.diff import draw_diff
 from kimicode.tui.draw.lines import Line, safe, source_lines, strips, wrapped
 from kimicode.tui.draw.markdown import fence, markdown
 from kimicode.tui.draw.table import table
 from kimicode.tui.draw.values import Look
-from kimicode.tui.wording import count, percent, size
 
 _BAR: Final = 24
 _LABEL: Final = 18

@@ -1,12 +1,12 @@
 """A command that the user ran by hand → lines: what it was, and what it printed, in its own colours."""
 
 from kimicode.interactive.view.blocks import CallState, Ran
+from kimicode.interactive.wording import duration
 from kimicode.tui.draw.folding import folded, lines_in, unfolded
 from kimicode.tui.draw.head import Fact, first_line, headline, state_of
 from kimicode.tui.draw.lines import Line, strips
 from kimicode.tui.draw.output import command, has_long, output, tail_of
 from kimicode.tui.draw.values import Drawn, Look
-from kimicode.tui.wording import duration
 
 
 def draw_ran(block: Ran, look: Look, *, fold: bool) -> Drawn:

@@ -3,11 +3,11 @@
 from typing import Final
 
 from kimicode.interactive.view.blocks import Prompted, Thought
+from kimicode.interactive.wording import duration
 from kimicode.tui.draw.folding import folded, lines_in, unfolded
 from kimicode.tui.draw.lines import Line, clipped, hung, safe, shortened, source_lines, strips, wrapped
 from kimicode.tui.draw.output import more
 from kimicode.tui.draw.values import Drawn, Look
-from kimicode.tui.wording import duration
 
 _PROMPT_LINES: Final = 30
 """Of a longer prompt (something was pasted) so many lines are shown while it is folded."""

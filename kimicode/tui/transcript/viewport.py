@@ -87,10 +87,6 @@ class Viewport(ScrollView, can_focus=True):
         """Scroll so many lines down, or up where that is negative."""
         self.settle(self._place.moved(lines))
 
-    def block_under(self, y: int) -> int | None:
-        """The block at a line of the view, None for empty room."""
-        return self.rows[y].block if 0 <= y < len(self.rows) else None
-
     # What a subclass adds
 
     def marks_of(self, row: Row) -> Sequence[Mark]:
