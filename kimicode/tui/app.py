@@ -206,6 +206,8 @@ class KimicodeApp(App[object]):
         if isinstance(event, events.Key | events.Paste):
             self.last_key = time.monotonic()
             self.app_focus = True
+        if isinstance(event, events.Key) and not event.is_forwarded and self.screen is self.main:
+            self.main.before_key(event)
         await super().on_event(event)
 
     def watch_app_focus(self, focus: bool) -> None:

@@ -363,15 +363,18 @@ Write what you want and press Enter; what is said and done stands above. `/help`
         more = "" if event.done else "…"
         self.find_bar.tell(f"{event.number} of {event.count}{more}" if event.count else "nothing found" if event.done else "…")
 
+    def before_key(self, event: events.Key) -> None:
+        """Letters that the transcript does not take are meant for the prompt, which gets the focus before they are on their way: a key
+        that bubbles up while the focus moves would be overtaken by the next one, or lost."""
+        if self.focused is self.transcript and event.is_printable and not self.transcript.takes(event.key):
+            self.transcript.set_cursor(None)
+            self.set_focus(self.prompt.area)
+
     def on_key(self, event: events.Key) -> None:
-        """What the transcript does not take is meant for the prompt."""
+        """In the transcript."""
         if self.focused is not self.transcript:
             return
-        if event.is_printable and event.character:
-            event.stop()
-            self.prompt.focus()
-            self.prompt.area.insert(event.character)
-        elif event.key == "escape":
+        if event.key == "escape":
             event.stop()
             self.prompt.focus()
             if self._status.phase != "idle":

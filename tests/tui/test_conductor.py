@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
+from textual import events
 from textual.pilot import Pilot
 
 from kimicode.interactive.view.blocks import Answered, Called, Ended, Prompted, Ran
@@ -225,6 +226,21 @@ def test_finding_text_in_the_transcript(tmp_path: Path) -> None:
         await live.until(lambda: live.app.main.focused is live.app.main.prompt.area)
 
     play(tmp_path, ["One rye, two Rye."], act)
+
+
+def test_no_letter_is_lost_on_the_way_from_the_transcript_to_the_prompt(tmp_path: Path) -> None:
+    """The `o` of «to» once reached the screen just after the focus had moved, and nobody took it."""
+
+    async def act(live: Live) -> None:
+        await live.enter("Tell me.")
+        await live.until(lambda: live.of(Ended))
+        await live.pilot.press("alt+up")
+        await live.until(lambda: live.app.main.focused is live.app.main.transcript)
+        for letter in "back to you":
+            live.app.post_message(events.Key("space" if letter == " " else letter, letter))
+        await live.until(lambda: live.app.main.prompt.text == "back to you")
+
+    play(tmp_path, ["One."], act)
 
 
 def test_f2_lays_the_panel_on_top_and_f1_explains(tmp_path: Path) -> None:

@@ -237,6 +237,10 @@ class TranscriptView(Viewport, can_focus=True):
         del event
         self.set_cursor(self._cursor)
 
+    def takes(self, key: str) -> bool:
+        """True for a letter that does something to the block under the cursor; all others are meant for somebody else."""
+        return self._cursor is not None and key in ("space", "c", "y", "o")
+
     def on_key(self, event: events.Key) -> None:
         """Keys for the block under the cursor come before whoever takes all letters. Another letter ends the cursor, and is theirs."""
         if self._cursor is None:
