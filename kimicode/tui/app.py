@@ -104,12 +104,12 @@ class KimicodeApp(App[object]):
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
         Binding("f1", "act('help')", "help"),
         Binding("f2", "act('panel')", "panel"),
-        Binding("ctrl+f", "act('find')", "find"),
+        Binding("ctrl+f", "act('find')", "find", priority=True),
         Binding("ctrl+o", "act('unfold')", "unfold"),
         Binding("ctrl+t", "act('plan')", "plan", show=False),
         Binding("ctrl+l", "act('model')", "model", show=False),
-        Binding("alt+up", "act('previous')", "block before", show=False),
-        Binding("alt+down", "act('following')", "block after", show=False),
+        Binding("alt+up", "act('previous')", "block before", show=False, priority=True),
+        Binding("alt+down", "act('following')", "block after", show=False, priority=True),
     ]
 
     def __init__(self, order: Order, bring: Bring | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -179,8 +179,10 @@ class KimicodeApp(App[object]):
             self._early = what
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Ctrl+C leaves a dialog where there is one. Keys of the application do not reach dialogs otherwise."""
-        del parameters
+        """Ctrl+C leaves a dialog where there is one. What moves the focus on the main screen, at once so that the next key goes there, does
+        nothing in dialogs."""
+        if action == "act" and parameters and parameters[0] in ("find", "previous", "following"):
+            return self.screen is self.main
         return action != "withdraw" or len(self.screen_stack) > 1
 
     def action_withdraw(self) -> None:

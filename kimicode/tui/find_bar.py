@@ -59,7 +59,8 @@ class FindBar(Horizontal):
         """Show and focus."""
         self.add_class("-open")
         field = self.query_one(Input)
-        field.focus()
+        # At once: what is typed next is meant for it.
+        self.screen.set_focus(field)
         field.action_select_all()
 
     def tell(self, words: str) -> None:

@@ -233,7 +233,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
 
     def walk(self, step: int) -> None:
         """Move the cursor of the transcript by a block."""
-        self.transcript.focus()
+        self.set_focus(self.transcript)
         self.transcript.move_cursor(step)
 
     def copy_selection(self, copy: Callable[[str], None]) -> bool:
@@ -321,7 +321,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
     @on(QuoteRequested)
     def _quote(self, event: QuoteRequested) -> None:
         self.prompt.set_text(f"{self.prompt.text}{event.text}")
-        self.prompt.focus()
+        self.set_focus(self.prompt.area)
 
     def _act(self, what: Act) -> None:
         if self._listener is not None:
@@ -356,7 +356,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
     @on(FindBar.Closed)
     def _found(self) -> None:
         self.transcript.find("")
-        self.prompt.focus()
+        self.set_focus(self.prompt.area)
 
     @on(Found)
     def _count_found(self, event: Found) -> None:
@@ -376,7 +376,7 @@ Write what you want and press Enter; what is said and done stands above. `/help`
             return
         if event.key == "escape":
             event.stop()
-            self.prompt.focus()
+            self.set_focus(self.prompt.area)
             if self._status.phase != "idle":
                 self._act("stop")
         elif event.key == "ctrl+d":

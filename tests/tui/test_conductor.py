@@ -228,17 +228,20 @@ def test_finding_text_in_the_transcript(tmp_path: Path) -> None:
     play(tmp_path, ["One rye, two Rye."], act)
 
 
-def test_no_letter_is_lost_on_the_way_from_the_transcript_to_the_prompt(tmp_path: Path) -> None:
-    """The `o` of «to» once reached the screen just after the focus had moved, and nobody took it."""
+def test_keys_right_behind_each_other_go_where_the_one_before_led(tmp_path: Path) -> None:
+    """The focus once followed a key some moments later: an `o` opened a block, and a search began in the prompt."""
+
+    def typed(live: Live, *keys: str) -> None:
+        for key in keys:
+            live.app.post_message(events.Key(key, " " if key == "space" else key if len(key) == 1 else None))
 
     async def act(live: Live) -> None:
         await live.enter("Tell me.")
         await live.until(lambda: live.of(Ended))
-        await live.pilot.press("alt+up")
-        await live.until(lambda: live.app.main.focused is live.app.main.transcript)
-        for letter in "back to you":
-            live.app.post_message(events.Key("space" if letter == " " else letter, letter))
-        await live.until(lambda: live.app.main.prompt.text == "back to you")
+        typed(live, "alt+up", "b", "o", "o", "space", "y", "o", "u")
+        await live.until(lambda: live.app.main.prompt.text == "boo you")
+        typed(live, "ctrl+f", *"one")
+        await live.until(lambda: "1 of 1" in words(live.app))
 
     play(tmp_path, ["One."], act)
 
